@@ -1,0 +1,33 @@
+"""What stops us. Bad input never does: that is a ``Problem`` value (pure).
+
+    BridgeError
+    ├── UsageError        the caller asked for something impossible (exit code 2)
+    ├── NotFoundError     nothing there to work on (exit code 3)
+    └── DeliveryError     telemetry could not be handed over completely (exit code 4)
+"""
+
+from __future__ import annotations
+
+
+class BridgeError(Exception):
+    """A failure with a sentence for the user: what, where, the value seen and what to do next."""
+
+    exit_code = 1
+
+
+class UsageError(BridgeError):
+    """A wrong option, setting or combination of them; the sentence names it and what is allowed."""
+
+    exit_code = 2
+
+
+class NotFoundError(BridgeError):
+    """No transcript, session or model by the name given."""
+
+    exit_code = 3
+
+
+class DeliveryError(BridgeError):
+    """Some telemetry was rejected or could not be delivered; the summary says how much."""
+
+    exit_code = 4
