@@ -1,0 +1,1 @@
+"""Where sessions come from. Each source turns its own wire shapes into ``otel_bridge.model``."""

@@ -1,0 +1,174 @@
+"""One API response from its many lines: the counting rule of DESIGN §3 (pure).
+
+A response is written as one line per content block, and repeated by forks, resumes and embedded sub-agent copies.
+It is counted once per ``message.id`` with the maximum of every token field. Checked on 736 independent token rows
+of real sessions (all four counters equal); summing, taking the first line or the last line are all wrong somewhere.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
+
+from otel_bridge.model import STANDARD_TERMS, Iteration, Terms, Usage
+from otel_bridge.sources.transcript.records import SYNTHETIC_MODEL, IterationRecord, Message, Record, UsageRecord
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+RANK_MAIN, RANK_SIDECHAIN, RANK_EMBEDDED = 0, 1, 2
+"""Which copy names a call inside a session: main lane before sub-agent file before ``agent_progress`` copy."""
+
+
+class CallDraft(Struct, array_like=True, gc=False):
+    """A response under construction: maxima of what its lines said. Packs to about 100 bytes."""
+
+    key: str
+    """``message.id``, else the line's uuid."""
+    rank: int
+    model: str
+    ended_ns: int
+    request_id: str | None = None
+    requested_model: str | None = None
+    home: str = ""
+    """The session the owner copy's lines name, where it is not the file's own (a fork's unchanged copy)."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    reasoning_tokens: int = 0
+    web_searches: int = 0
+    is_stopped: bool = False
+    """A line carried a stop reason, so the output count is final."""
+    speed: str = ""
+    service_tier: str = ""
+    inference_geo: str = ""
+    iterations: list[tuple[str, str, Usage]] = []
+    tool_ids: list[str] = []
+
+    def usage(self) -> Usage:
+        """Return the tokens billed; writes whose lifetime is unknown are 5-minute ones."""
+        hour = self.cache_write_1h_tokens
+        # before 2.1.152 the flat count could be 0 while the split one was filled
+        writes = max(self.cache_write_tokens, self.cache_write_5m_tokens + hour)
+        return Usage(
+            self.input_tokens,
+            self.output_tokens,
+            self.cache_read_tokens,
+            writes - hour,
+            hour,
+            self.reasoning_tokens,
+            self.web_searches,
+        )
+
+    def terms(self) -> Terms:
+        """Return speed, tier and region as the response reported them."""
+        if not (self.speed or self.service_tier or self.inference_geo):
+            return STANDARD_TERMS
+        return Terms(self.speed or "standard", self.service_tier or "standard", self.inference_geo)
+
+    def billed_entries(self) -> tuple[Iteration, ...]:
+        """Return the entries the response was billed in, where they differ from one plain message."""
+        return tuple(Iteration(kind, model or self.model, usage) for kind, model, usage in self.iterations)
+
+    def absorb_copy(self, other: CallDraft) -> None:
+        """Take the larger of each count from a copy in another session; identity and time stay the owner's."""
+        for field in _COUNTS:
+            setattr(self, field, max(getattr(self, field), getattr(other, field)))
+        self.is_stopped = self.is_stopped or other.is_stopped
+        self.speed = self.speed or other.speed
+        self.service_tier = self.service_tier or other.service_tier
+        self.inference_geo = self.inference_geo or other.inference_geo
+        self.iterations = max(self.iterations, other.iterations, key=_weight)
+
+
+_COUNTS = (
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_5m_tokens",
+    "cache_write_1h_tokens", "reasoning_tokens", "web_searches",
+)  # fmt: skip
+
+
+def response_key(record: Record, message: Message, fallback: str) -> str:
+    """Return what the response is counted by: message id, else line uuid, else ``fallback``."""
+    return message.id or record.uuid or fallback
+
+
+def is_response(message: Message | None) -> bool:
+    """Return True for a line of a real API response; ``<synthetic>`` notices and lines without usage are none."""
+    return message is not None and message.usage is not None and message.model != SYNTHETIC_MODEL
+
+
+def absorb_line(
+    drafts: dict[str, CallDraft], key: str, record: Record, message: Message, rank: int, session_id: str
+) -> CallDraft:
+    """Add one line of a response to its draft (made on first sight) and return the draft."""
+    at_ns = time_ns(record.timestamp)
+    draft = drafts.get(key)
+    if draft is None:
+        draft = drafts[key] = CallDraft(key, rank, message.model or "", at_ns)
+        _take_identity(draft, record, message, session_id)
+    elif rank < draft.rank:
+        draft.rank, draft.ended_ns = rank, at_ns
+        _take_identity(draft, record, message, session_id)
+    elif rank == draft.rank:
+        draft.ended_ns = max(draft.ended_ns, at_ns)
+        draft.request_id = draft.request_id or record.requestId
+    if message.stop_reason:
+        draft.is_stopped = True
+    if message.usage is not None:
+        _take_usage(draft, message.usage)
+    return draft
+
+
+def _take_identity(draft: CallDraft, record: Record, message: Message, session_id: str) -> None:
+    draft.model = message.model or draft.model
+    draft.request_id = record.requestId
+    draft.requested_model = record.requestedModel
+    draft.home = record.sessionId if record.sessionId and record.sessionId != session_id else ""
+
+
+def _take_usage(draft: CallDraft, usage: UsageRecord) -> None:
+    draft.input_tokens = max(draft.input_tokens, usage.input_tokens or 0)
+    draft.output_tokens = max(draft.output_tokens, usage.output_tokens or 0)
+    draft.cache_read_tokens = max(draft.cache_read_tokens, usage.cache_read_input_tokens or 0)
+    draft.cache_write_tokens = max(draft.cache_write_tokens, usage.cache_creation_input_tokens or 0)
+    writes = usage.cache_creation
+    if writes is not None:
+        draft.cache_write_5m_tokens = max(draft.cache_write_5m_tokens, writes.ephemeral_5m_input_tokens or 0)
+        draft.cache_write_1h_tokens = max(draft.cache_write_1h_tokens, writes.ephemeral_1h_input_tokens or 0)
+    if usage.output_tokens_details is not None:
+        draft.reasoning_tokens = max(draft.reasoning_tokens, usage.output_tokens_details.thinking_tokens or 0)
+    if usage.server_tool_use is not None:
+        draft.web_searches = max(draft.web_searches, usage.server_tool_use.web_search_requests or 0)
+    if usage.speed and usage.speed != "standard":
+        draft.speed = usage.speed
+    if usage.service_tier and usage.service_tier != "standard":
+        draft.service_tier = usage.service_tier
+    if usage.inference_geo == "us":
+        draft.inference_geo = "us"
+    if usage.iterations and (len(usage.iterations) > 1 or usage.iterations[0].type not in (None, "message")):
+        entries = [(entry.type or "message", entry.model or "", iteration_usage(entry)) for entry in usage.iterations]
+        draft.iterations = max(draft.iterations, entries, key=_weight)
+
+
+def iteration_usage(entry: IterationRecord) -> Usage:
+    """Return the tokens of one entry of ``usage.iterations``."""
+    draft = CallDraft("", 0, "", 0)
+    _take_usage(draft, entry)
+    return draft.usage()
+
+
+def _weight(entries: list[tuple[str, str, Usage]]) -> tuple[int, int]:
+    return len(entries), sum(usage.prompt_tokens + usage.output_tokens for _, _, usage in entries)
+
+
+def time_ns(at: datetime | None) -> int:
+    """Return nanoseconds since the epoch; 0 where there is no (usable) time. Times without zone are UTC."""
+    if at is None:
+        return 0
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    return max(0, (at - _EPOCH) // _MICROSECOND * 1000)

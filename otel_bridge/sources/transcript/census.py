@@ -1,0 +1,151 @@
+"""The count of one session's files: which calls its lines hold, and what decides who owns them (pure).
+
+A census is small (about 100 bytes a call) so that all sessions of a machine can be compared; it is what ``stats``
+adds up and what tells ``assemble`` which calls are copies of another session's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from msgspec import Struct, field
+
+from otel_bridge.sources.transcript.calls import (
+    RANK_EMBEDDED,
+    RANK_MAIN,
+    RANK_SIDECHAIN,
+    CallDraft,
+    absorb_line,
+    is_response,
+    response_key,
+    time_ns,
+)
+from otel_bridge.sources.transcript.records import Message, Record
+
+
+class CostState(Struct, array_like=True, frozen=True):
+    """The client's own total for one process (and what it inherited), as last written before ``at_ns``."""
+
+    total_usd: Decimal
+    start_time_ms: int
+    at_ns: int
+    """Time of the last timed line before it; the record has none of its own."""
+    has_unknown_model: bool = False
+
+
+class SessionCensus(Struct, array_like=True):
+    """What one session's files say, before other sessions are known."""
+
+    session_id: str
+    calls: list[CallDraft]
+    finished_tool_ids: dict[str, int]
+    """Result time by tool_use id, for calls asked for in this session's files."""
+    prompts: list[tuple[str, int]]
+    """uuid and time of each prompt line of the main lane."""
+    first_queued_ns: int = 0
+    """Time of the first queue operation: never copied by a fork, so it dates the file's birth."""
+    cost_states: list[CostState] = field(default_factory=list)
+    compaction_count: int = 0
+    has_title: bool = False
+    versions: dict[str, int] = field(default_factory=dict)
+    """Records per client version."""
+
+
+class CensusTaker:
+    """Collects the census of one session record by record; the files may come in any order."""
+
+    def __init__(self, session_id: str) -> None:
+        self._session_id = session_id
+        self._drafts: dict[str, CallDraft] = {}
+        self._tool_ids: dict[str, set[str]] = {}
+        self._results: dict[str, int] = {}
+        self._prompts: dict[str, int] = {}
+        self._last_ns = 0
+        self._census = SessionCensus(session_id, [], {}, [])
+
+    def start_file(self) -> None:
+        """Forget the running time: a record without time takes that of the line before it in its own file."""
+        self._last_ns = 0
+
+    def add(self, record: Record, place: str, is_agent_file: bool) -> None:
+        """Count one record; ``place`` names a line without any id of its own."""
+        kind = record.type
+        if record.timestamp is not None:
+            self._last_ns = time_ns(record.timestamp)
+        if kind == "assistant":
+            is_main = not (is_agent_file or record.isSidechain)
+            self._add_response(record, record.message, place, RANK_MAIN if is_main else RANK_SIDECHAIN)
+        elif kind == "user":
+            self._add_user(record, is_agent_file)
+        elif kind == "progress":
+            self._add_progress(record, place)
+        elif kind == "queue-operation":
+            self._census.first_queued_ns = self._census.first_queued_ns or self._last_ns
+        elif kind == "cost-state":
+            self._add_cost_state(record)
+        elif kind == "system":
+            self._census.compaction_count += record.subtype == "compact_boundary"
+        elif kind in ("ai-title", "custom-title"):
+            self._census.has_title = True
+
+    def result(self) -> SessionCensus:
+        """Return the census; calls are sorted by end and key, so file order leaves no trace."""
+        census = self._census
+        for key, ids in self._tool_ids.items():
+            finished = sorted(ids & self._results.keys())
+            self._drafts[key].tool_ids = finished
+            for tool_id in finished:
+                census.finished_tool_ids[tool_id] = self._results[tool_id]
+        census.calls = sorted(self._drafts.values(), key=lambda call: (call.ended_ns, call.key))
+        census.prompts = sorted(self._prompts.items())
+        return census
+
+    def _add_response(self, record: Record, message: Message | None, place: str, rank: int) -> None:
+        if message is None or not is_response(message):
+            return
+        key = response_key(record, message, place)
+        absorb_line(self._drafts, key, record, message, rank, self._session_id)
+        if isinstance(message.content, list):
+            for block in message.content:
+                if block.type == "tool_use" and block.id:
+                    self._tool_ids.setdefault(key, set()).add(block.id)
+        if record.version:
+            self._census.versions[record.version] = self._census.versions.get(record.version, 0) + 1
+
+    def _add_user(self, record: Record, is_agent_file: bool) -> None:
+        message = record.message
+        has_result = False
+        if message is not None and isinstance(message.content, list):
+            for block in message.content:
+                if block.type == "tool_result" and block.tool_use_id:
+                    has_result = True
+                    self._results.setdefault(block.tool_use_id, time_ns(record.timestamp))
+        if not (has_result or is_agent_file or record.isSidechain or record.isMeta) and record.uuid:
+            self._prompts.setdefault(record.uuid, time_ns(record.timestamp))
+
+    def _add_progress(self, record: Record, place: str) -> None:
+        data = record.data
+        if data is None or data.type != "agent_progress" or data.message is None:
+            return
+        if data.message.type == "assistant":
+            self._add_response(data.message, data.message.message, place, RANK_EMBEDDED)
+        elif data.message.type == "user":
+            self._add_user(data.message, is_agent_file=True)
+
+    def _add_cost_state(self, record: Record) -> None:
+        if record.totalCostUSD is not None:
+            state = CostState(
+                record.totalCostUSD, record.startTime or 0, self._last_ns, bool(record.hasUnknownModelCost)
+            )
+            self._census.cost_states.append(state)
+
+
+def final_cost_states(states: Iterable[CostState]) -> list[CostState]:
+    """Return the last state of each process; a process is told by its start time, states are cumulative in it."""
+    last: dict[int, CostState] = {}
+    for state in states:
+        known = last.get(state.start_time_ms)
+        if known is None or (state.at_ns, state.total_usd) >= (known.at_ns, known.total_usd):
+            last[state.start_time_ms] = state
+    return [last[start] for start in sorted(last)]

@@ -1,0 +1,265 @@
+"""Wire shapes of transcript lines, typed so that msgspec decodes only what is needed (pure).
+
+Field names are the client's. Everything is optional: any key may be missing or null (observed on 1.0.17 … 2.1.330).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Raw, Struct
+
+SYNTHETIC_MODEL = "<synthetic>"
+"""Model name of notices the client writes itself; never a response of the API."""
+
+EMPTY_RAW = Raw(b"")
+
+
+class CacheCreation(Struct, gc=False):
+    """Cache writes by lifetime (1.0.98+)."""
+
+    ephemeral_5m_input_tokens: int | None = 0
+    ephemeral_1h_input_tokens: int | None = 0
+
+
+class ServerToolUse(Struct, gc=False):
+    """Tools the API ran itself."""
+
+    web_search_requests: int | None = 0
+
+
+class OutputTokensDetails(Struct, gc=False):
+    """Parts of the output count (2.1.229+)."""
+
+    thinking_tokens: int | None = 0
+
+
+class UsageRecord(Struct, gc=False):
+    """``message.usage``; ``input_tokens`` excludes the cache."""
+
+    input_tokens: int | None = 0
+    output_tokens: int | None = 0
+    cache_creation_input_tokens: int | None = 0
+    cache_read_input_tokens: int | None = 0
+    cache_creation: CacheCreation | None = None
+    server_tool_use: ServerToolUse | None = None
+    output_tokens_details: OutputTokensDetails | None = None
+    service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    iterations: list[IterationRecord] | None = None
+
+
+class IterationRecord(UsageRecord, gc=False):
+    """One entry of ``usage.iterations`` (filled from 2.1.98)."""
+
+    type: str | None = None
+    model: str | None = None
+
+
+class ModelUsageRecord(Struct, gc=False):
+    """One model's line of ``cost-state.modelUsage``."""
+
+    costUSD: Decimal | None = None
+
+
+class Block(Struct, gc=False):
+    """A content block of a message."""
+
+    type: str | None = None
+    text: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: Raw = EMPTY_RAW
+    tool_use_id: str | None = None
+    is_error: bool | None = None
+    content: Raw = EMPTY_RAW
+
+
+class Message(Struct, gc=False):
+    """``message`` of a user or assistant line."""
+
+    id: str | None = None
+    model: str | None = None
+    usage: UsageRecord | None = None
+    stop_reason: str | None = None
+    content: str | list[Block] | None = None
+
+
+class CompactMetadata(Struct, gc=False):
+    """What a compaction did."""
+
+    trigger: str | None = None
+    preTokens: int | None = None
+    postTokens: int | None = None
+    durationMs: float | None = None
+
+
+class HookInfo(Struct, gc=False):
+    """One hook of a ``stop_hook_summary``."""
+
+    command: str | None = None
+    durationMs: float | None = None
+
+
+class AttachmentRecord(Struct, gc=False):
+    """``attachment`` of the hook types and of queued commands; other types are skipped before decoding."""
+
+    type: str | None = None
+    hookName: str | None = None
+    hookEvent: str | None = None
+    toolUseID: str | None = None
+    durationMs: float | None = None
+
+
+class PermissionDecision(Struct, gc=False):
+    """Who let a tool call run (seen on 2.1.329)."""
+
+    decision: str | None = None
+    source: str | None = None
+
+
+class Origin(Struct, gc=False):
+    """Where a prompt came from (2.1.185+)."""
+
+    kind: str | None = None
+
+
+class Progress(Struct, gc=False):
+    """``data`` of a progress line."""
+
+    type: str | None = None
+    message: Record | None = None
+    agentId: str | None = None
+    prompt: str | None = None
+    elapsedTimeMs: float | None = None
+    status: str | None = None
+
+
+class Record(Struct, gc=False):
+    """A line, as far as a whole session needs it. ``gc=False``: records hold no cycles and live for one line."""
+
+    type: str | None = None
+    subtype: str | None = None
+    uuid: str | None = None
+    parentUuid: str | None = None
+    logicalParentUuid: str | None = None
+    timestamp: datetime | None = None
+    sessionId: str | None = None
+    requestId: str | None = None
+    isSidechain: bool | None = False
+    isMeta: bool | None = False
+    isCompactSummary: bool | None = False
+    agentId: str | None = None
+    cwd: str | None = None
+    gitBranch: str | None = None
+    version: str | None = None
+    entrypoint: str | None = None
+    promptId: str | None = None
+    promptSource: str | None = None
+    origin: Origin | None = None
+    message: Message | None = None
+    toolUseResult: Raw = EMPTY_RAW
+    toolDenialKind: str | None = None
+    permissionDecision: PermissionDecision | None = None
+    interruptedMessageId: str | None = None
+    effort: str | None = None
+    requestedModel: str | None = None
+    requestRef: str | None = None
+    attributionSkill: str | None = None
+    attributionMcpServer: str | None = None
+    attributionAgent: str | None = None
+    isApiErrorMessage: bool | None = False
+    apiErrorStatus: int | None = None
+    error: Raw = EMPTY_RAW
+    retryInMs: float | None = None
+    retryAttempt: int | None = None
+    maxRetries: int | None = None
+    compactMetadata: CompactMetadata | None = None
+    hookInfos: list[HookInfo] | None = None
+    hookErrors: list[str] | None = None
+    attachment: AttachmentRecord | None = None
+    data: Progress | None = None
+    parentToolUseID: str | None = None
+    toolUseID: str | None = None
+    id: str | None = None
+    operation: str | None = None
+    content: Raw = EMPTY_RAW
+    prNumber: int | None = None
+    prUrl: str | None = None
+    prRepository: str | None = None
+    summary: str | None = None
+    customTitle: str | None = None
+    aiTitle: str | None = None
+    totalCostUSD: Decimal | None = None
+    startTime: int | None = None
+    hasUnknownModelCost: bool | None = False
+    modelUsage: dict[str, ModelUsageRecord] | None = None
+
+
+class ToolInput(Struct, gc=False):
+    """The fields of a tool's input that say what it did; other tools' inputs decode to all ``None``."""
+
+    command: str | None = None
+    file_path: str | None = None
+    notebook_path: str | None = None
+    skill: str | None = None
+    subagent_type: str | None = None
+    description: str | None = None
+    prompt: str | None = None
+
+
+class GitCommit(Struct, gc=False):
+    """``gitOperation.commit`` (2.1.181+)."""
+
+    sha: str | None = None
+    kind: str | None = None
+    branch: str | None = None
+
+
+class GitPullRequest(Struct, gc=False):
+    """``gitOperation.pr`` (2.1.181+)."""
+
+    number: int | None = None
+    url: str | None = None
+    action: str | None = None
+
+
+class GitOperation(Struct, gc=False):
+    """What git or gh did inside a shell call."""
+
+    commit: GitCommit | None = None
+    pr: GitPullRequest | None = None
+
+
+class PatchHunk(Struct, gc=False):
+    """One hunk of an edit."""
+
+    lines: list[str] | None = None
+
+
+class ToolUseResult(Struct, gc=False):
+    """``toolUseResult`` where it is an object; it may also be a string or a list."""
+
+    type: str | None = None
+    stdout: str | None = None
+    interrupted: bool | None = None
+    content: Raw = EMPTY_RAW
+    structuredPatch: list[PatchHunk] | None = None
+    agentId: str | None = None
+    isAsync: bool | None = None
+    status: str | None = None
+    searchCount: int | None = None
+    gitOperation: GitOperation | None = None
+
+
+class AgentMeta(Struct, gc=False):
+    """``agent-<id>.meta.json`` (about 2.1.20+; every field optional)."""
+
+    toolUseId: str | None = None
+    agentType: str | None = None
+    description: str | None = None
+    parentAgentId: str | None = None
+    requestShape: str | None = None
+    finished: bool | None = None
