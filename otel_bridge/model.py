@@ -305,6 +305,9 @@ class Turn(Struct, frozen=True):
     errors: tuple[ApiError, ...] = ()
     """Errors that ended a request for good in this turn."""
     hooks: tuple[HookRun, ...] = ()
+    """Hooks that ran up to the end of the turn."""
+    closing_hooks: tuple[HookRun, ...] = ()
+    """Hooks that ran when it was over (stop hooks): known too late for the turn's own span."""
     compactions: tuple[Compaction, ...] = ()
     error_type: str | None = None
     context: RecordContext = RecordContext()

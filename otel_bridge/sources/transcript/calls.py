@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from otel_bridge.model import STANDARD_TERMS, Iteration, Terms, Usage
 from otel_bridge.sources.transcript.records import SYNTHETIC_MODEL, IterationRecord, Message, Record, UsageRecord
@@ -19,6 +19,10 @@ _MICROSECOND = timedelta(microseconds=1)
 
 RANK_MAIN, RANK_SIDECHAIN, RANK_EMBEDDED = 0, 1, 2
 """Which copy names a call inside a session: main lane before sub-agent file before ``agent_progress`` copy."""
+
+
+_ANYWHERE = frozenset({"not_available", "global"})
+"""Values of ``inference_geo`` that mean no chosen region."""
 
 
 class CallDraft(Struct, array_like=True, gc=False):
@@ -73,6 +77,10 @@ class CallDraft(Struct, array_like=True, gc=False):
     def billed_entries(self) -> tuple[Iteration, ...]:
         """Return the entries the response was billed in, where they differ from one plain message."""
         return tuple(Iteration(kind, model or self.model, usage) for kind, model, usage in self.iterations)
+
+    def copy(self) -> CallDraft:
+        """Return a draft that can be changed without changing this one."""
+        return structs.replace(self)
 
     def absorb_copy(self, other: CallDraft) -> None:
         """Take the larger of each count from a copy in another session; identity and time stay the owner's."""
@@ -147,8 +155,8 @@ def _take_usage(draft: CallDraft, usage: UsageRecord) -> None:
         draft.speed = usage.speed
     if usage.service_tier and usage.service_tier != "standard":
         draft.service_tier = usage.service_tier
-    if usage.inference_geo == "us":
-        draft.inference_geo = "us"
+    if usage.inference_geo and usage.inference_geo not in _ANYWHERE:
+        draft.inference_geo = usage.inference_geo
     if usage.iterations and (len(usage.iterations) > 1 or usage.iterations[0].type not in (None, "message")):
         entries = [(entry.type or "message", entry.model or "", iteration_usage(entry)) for entry in usage.iterations]
         draft.iterations = max(draft.iterations, entries, key=_weight)

@@ -6,7 +6,6 @@ adds up and what tells ``assemble`` which calls are copies of another session's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 
 from msgspec import Struct, field
@@ -22,15 +21,18 @@ from otel_bridge.sources.transcript.calls import (
     time_ns,
 )
 from otel_bridge.sources.transcript.records import Message, Record
+from otel_bridge.sources.transcript.titles import TITLE_RANK, TitleKeeper
 
 
-class CostState(Struct, array_like=True, frozen=True):
-    """The client's own total for one process (and what it inherited), as last written before ``at_ns``."""
+class CostState(Struct, array_like=True):
+    """The client's own total (``cost-state``, about 2.1.25x+): cumulative for one process and what it inherited."""
 
     total_usd: Decimal
     start_time_ms: int
     at_ns: int
     """Time of the last timed line before it; the record has none of its own."""
+    until_ns: int = 0
+    """Time of the next timed line after it, 0 if none: calls that ended before are in the total."""
     has_unknown_model: bool = False
 
 
@@ -47,7 +49,9 @@ class SessionCensus(Struct, array_like=True):
     """Time of the first queue operation: never copied by a fork, so it dates the file's birth."""
     cost_states: list[CostState] = field(default_factory=list)
     compaction_count: int = 0
-    has_title: bool = False
+    title: str | None = None
+    project: str | None = None
+    """The first working folder recorded in a main file."""
     versions: dict[str, int] = field(default_factory=dict)
     """Records per client version."""
 
@@ -62,17 +66,24 @@ class CensusTaker:
         self._results: dict[str, int] = {}
         self._prompts: dict[str, int] = {}
         self._last_ns = 0
+        self._newest_state: CostState | None = None
+        self._titles = TitleKeeper()
         self._census = SessionCensus(session_id, [], {}, [])
 
     def start_file(self) -> None:
         """Forget the running time: a record without time takes that of the line before it in its own file."""
         self._last_ns = 0
+        self._newest_state = None
 
     def add(self, record: Record, place: str, is_agent_file: bool) -> None:
         """Count one record; ``place`` names a line without any id of its own."""
         kind = record.type
         if record.timestamp is not None:
             self._last_ns = time_ns(record.timestamp)
+            if self._newest_state is not None:
+                self._newest_state.until_ns, self._newest_state = self._last_ns, None
+        if self._census.project is None and record.cwd and not is_agent_file:
+            self._census.project = record.cwd
         if kind == "assistant":
             is_main = not (is_agent_file or record.isSidechain)
             self._add_response(record, record.message, place, RANK_MAIN if is_main else RANK_SIDECHAIN)
@@ -86,12 +97,13 @@ class CensusTaker:
             self._add_cost_state(record)
         elif kind == "system":
             self._census.compaction_count += record.subtype == "compact_boundary"
-        elif kind in ("ai-title", "custom-title"):
-            self._census.has_title = True
+        elif kind in TITLE_RANK:
+            self._titles.add(record)
 
     def result(self) -> SessionCensus:
         """Return the census; calls are sorted by end and key, so file order leaves no trace."""
         census = self._census
+        census.title = self._titles.title
         for key, ids in self._tool_ids.items():
             finished = sorted(ids & self._results.keys())
             self._drafts[key].tool_ids = finished
@@ -135,17 +147,7 @@ class CensusTaker:
 
     def _add_cost_state(self, record: Record) -> None:
         if record.totalCostUSD is not None:
-            state = CostState(
-                record.totalCostUSD, record.startTime or 0, self._last_ns, bool(record.hasUnknownModelCost)
-            )
+            state = CostState(record.totalCostUSD, record.startTime or 0, self._last_ns)
+            state.has_unknown_model = bool(record.hasUnknownModelCost)
             self._census.cost_states.append(state)
-
-
-def final_cost_states(states: Iterable[CostState]) -> list[CostState]:
-    """Return the last state of each process; a process is told by its start time, states are cumulative in it."""
-    last: dict[int, CostState] = {}
-    for state in states:
-        known = last.get(state.start_time_ms)
-        if known is None or (state.at_ns, state.total_usd) >= (known.at_ns, known.total_usd):
-            last[state.start_time_ms] = state
-    return [last[start] for start in sorted(last)]
+            self._newest_state = state

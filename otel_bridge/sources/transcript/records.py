@@ -251,7 +251,16 @@ class ToolUseResult(Struct, gc=False):
     isAsync: bool | None = None
     status: str | None = None
     searchCount: int | None = None
+    durationMs: float | None = None
+    totalDurationMs: float | None = None
+    durationSeconds: float | None = None
     gitOperation: GitOperation | None = None
+
+    def reported_ms(self) -> float | None:
+        """Return the duration the tool itself reports (Glob, Grep, WebFetch, WebSearch, sub-agents), if any."""
+        if self.durationSeconds is not None:
+            return self.durationSeconds * 1000
+        return self.durationMs if self.durationMs is not None else self.totalDurationMs
 
 
 class AgentMeta(Struct, gc=False):

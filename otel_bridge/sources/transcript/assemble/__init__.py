@@ -1,0 +1,1 @@
+"""Records of one session → ``Session``: entries → lanes → calls, tools, agents → turns (pure)."""

@@ -1,0 +1,132 @@
+"""What is kept of a record while its session is put together (pure).
+
+An entry is a record reduced to facts; file contents, tool outputs and texts are dropped line by line, so that a
+session of any size stays small in memory.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from otel_bridge.model import ApiError, Commit, Compaction, HookRun, PullRequestLink, RecordContext
+
+
+class Entry(Struct, gc=False):
+    """A moment of a lane. On its own (a progress tick, skipped context) it only says that time passed."""
+
+    at_ns: int = 0
+    uuid: str | None = None
+    parent: str | None = None
+    prompt_id: str | None = None
+    context: RecordContext = RecordContext()
+
+
+class PromptEntry(Entry, gc=False):
+    """A user line without tool result."""
+
+    kind: str = "other"
+    """``human``, ``command``, ``notification``, ``interrupt``, ``summary``, ``meta`` or ``output``."""
+    length: int = 0
+    command: str | None = None
+    source: str | None = None
+    text: str = ""
+    """Kept only for content capture and for notifications."""
+    digest: int = 0
+    """Hash of the text: sub-agents of 1.x are found by their prompt."""
+    interrupted_message_id: str | None = None
+    is_inline_sidechain: bool = False
+
+
+class ToolUse(Struct, gc=False):
+    """A tool_use block."""
+
+    id: str
+    name: str
+    at_ns: int
+    executable: str | None = None
+    file_path: str | None = None
+    skill: str | None = None
+    subagent_type: str | None = None
+    description: str | None = None
+    prompt_digest: int = 0
+    command_hint: str = ""
+    """Start of a shell command, kept to recognize ``gh pr create``."""
+    arguments: str = ""
+
+
+class ResponseEntry(Entry, gc=False):
+    """One line of an API response."""
+
+    key: str = ""
+    tool_uses: list[ToolUse] = []
+    stop_reason: str | None = None
+    request_ref: str | None = None
+    effort: str | None = None
+    skill: str | None = None
+    mcp_server: str | None = None
+    agent_type: str | None = None
+    text: str = ""
+
+
+class ToolResult(Struct, gc=False):
+    """A tool_result block."""
+
+    tool_id: str
+    at_ns: int
+    error_type: str | None = None
+    denial: str | None = None
+    decision: str | None = None
+    decision_source: str | None = None
+    exit_code: int | None = None
+    duration_ms: float | None = None
+    agent_id: str | None = None
+    is_async: bool = False
+    lines_added: int = 0
+    lines_removed: int = 0
+    web_searches: int = 0
+    result_bytes: int = 0
+    commits: tuple[Commit, ...] = ()
+    pull_requests: tuple[PullRequestLink, ...] = ()
+    text: str = ""
+
+
+class ResultEntry(Entry, gc=False):
+    """A user line with tool results."""
+
+    results: list[ToolResult] = []
+
+
+class ErrorEntry(Entry):
+    """A failed request: a retry (``system/api_error``) or the final notice (``isApiErrorMessage``)."""
+
+    error: ApiError | None = None
+
+
+class CompactionEntry(Entry):
+    """The history was replaced by a summary."""
+
+    compaction: Compaction | None = None
+
+
+class HookEntry(Entry):
+    """Hooks ran."""
+
+    hooks: tuple[HookRun, ...] = ()
+
+
+class QueuedEntry(Entry, gc=False):
+    """A prompt handed to the model in the middle of a turn."""
+
+
+class RequestEntry(Entry, gc=False):
+    """A request was sent (``api-request``, seen on 2.1.329); responses name it by ``requestRef``."""
+
+    id: str = ""
+
+
+class LinkEntry(Entry):
+    """``pr-link``: the session touched a pull request."""
+
+    link: PullRequestLink | None = None
+
+

@@ -1,0 +1,99 @@
+"""The main lane's entries dealt out to its turns (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct, field
+
+from otel_bridge.model import ApiError, Compaction, HookRun, RecordContext
+from otel_bridge.sources.transcript.assemble.entries import (
+    CompactionEntry,
+    Entry,
+    HookEntry,
+    PromptEntry,
+    ResponseEntry,
+    ToolResult,
+)
+from otel_bridge.sources.transcript.assemble.responses import LaneCalls, Response
+from otel_bridge.sources.transcript.assemble.turns import Segment, cut_turns
+
+
+class TurnParts(Struct):
+    """What falls into one segment of the main lane."""
+
+    segment: Segment
+    responses: list[Response] = field(default_factory=list)
+    results: dict[str, ToolResult] = field(default_factory=dict)
+    late_tools: list[tuple[str, Response]] = field(default_factory=list)
+    """Tool calls of an earlier segment whose result came here, with the response that asked."""
+    moved_tools: set[str] = field(default_factory=set)
+    """Tool calls asked for here whose result came in a later segment."""
+    agent_lanes: list[str] = field(default_factory=list)
+    errors: list[ApiError] = field(default_factory=list)
+    hooks: list[HookRun] = field(default_factory=list)
+    closing_hooks: list[HookRun] = field(default_factory=list)
+    compactions: list[Compaction] = field(default_factory=list)
+    context: RecordContext = RecordContext()
+    is_copied: bool = False
+    """A response of another session stands here: this part of the file is a copy."""
+
+
+def deal_out(entries: Sequence[Entry], calls: LaneCalls, foreign: Iterable[str], now_ns: int) -> list[TurnParts]:
+    """Cut the main lane and return what belongs to each of the session's own turns; copied ones are left out."""
+    segments, positions = cut_turns(entries, now_ns)
+    parts = [TurnParts(segment) for segment in segments]
+    _deal_calls(parts, positions, calls)
+    last_copied = _mark_copied(parts, positions, entries, frozenset(foreign))
+    for entry, position in zip(entries, positions, strict=True):
+        if position >= 0:
+            _deal_event(parts[position], entry)
+    return [part for at, part in enumerate(parts) if _is_own(part, at < last_copied)]
+
+
+def _deal_calls(parts: list[TurnParts], positions: list[int], calls: LaneCalls) -> None:
+    for response in calls.responses:
+        asked = positions[response.index]
+        parts[asked].responses.append(response)
+        for use in response.uses:
+            found = calls.results.get(use.id)
+            if found is None:
+                continue
+            index, result = found
+            answered = max(positions[index], asked)
+            parts[answered].results[use.id] = result
+            if answered > asked:
+                parts[asked].moved_tools.add(use.id)
+                parts[answered].late_tools.append((use.id, response))
+    for index, error in calls.final_errors:
+        parts[positions[index]].errors.append(error)
+
+
+def _mark_copied(parts: list[TurnParts], positions: list[int], entries: Sequence[Entry], foreign: frozenset[str]) -> int:
+    last = -1
+    for entry, position in zip(entries, positions, strict=True):
+        if isinstance(entry, ResponseEntry) and entry.key in foreign:
+            parts[position].is_copied = True
+            last = max(last, position)
+    return last
+
+
+def _deal_event(part: TurnParts, entry: Entry) -> None:
+    if part.context == RecordContext() and isinstance(entry, ResponseEntry | PromptEntry):
+        part.context = entry.context
+    if isinstance(entry, HookEntry):
+        is_late = entry.at_ns > part.segment.ended_ns
+        (part.closing_hooks if is_late else part.hooks).extend(entry.hooks)
+    elif isinstance(entry, CompactionEntry) and entry.compaction is not None:
+        part.compactions.append(entry.compaction)
+
+
+def _is_own(part: TurnParts, stands_before_copy: bool) -> bool:
+    """A turn is the session's own if a call is; without calls, if it is a prompt after all copied history."""
+    if part.responses or part.late_tools:
+        return True
+    if part.is_copied or stands_before_copy:
+        return False
+    opener = part.segment.opener
+    is_prompt = opener is not None and opener.kind == "human" and part.segment.ordinal == 0
+    return is_prompt or bool(part.errors)

@@ -1,0 +1,250 @@
+"""``SessionAssembler``: records of one session's files in, one ``Session`` out (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from msgspec import Struct, field
+
+from otel_bridge.model import (
+    IDLE_TURN_NS,
+    Agent,
+    ApiError,
+    Compaction,
+    Content,
+    HookRun,
+    ModelCall,
+    Prompt,
+    PullRequest,
+    PullRequestLink,
+    Quality,
+    RecordContext,
+    Session,
+    ToolCall,
+    Turn,
+    agent_calls,
+)
+from otel_bridge.sources.transcript.assemble.agents import AgentBuilder, index_tools, link_agents
+from otel_bridge.sources.transcript.assemble.entries import (
+    CompactionEntry,
+    Entry,
+    HookEntry,
+    LinkEntry,
+    PromptEntry,
+    ResponseEntry,
+    ToolResult,
+)
+from otel_bridge.sources.transcript.assemble.lanes import MAIN, Lane, LaneSorter
+from otel_bridge.sources.transcript.assemble.parts import TurnParts, deal_out
+from otel_bridge.sources.transcript.assemble.responses import (
+    LaneCalls,
+    Pricer,
+    Response,
+    lane_calls,
+    model_call,
+    tool_call,
+)
+from otel_bridge.sources.transcript.assemble.turns import Segment
+from otel_bridge.sources.transcript.ownership import Ownership
+
+
+class ForkPoint(Struct, frozen=True):
+    """The turn of another session that a fork's own part follows."""
+
+    session_id: str
+    turn_key: str
+    turn_ordinal: int
+
+
+class AssemblyOptions(Struct, frozen=True):
+    """What besides the records decides the result."""
+
+    price: Pricer
+    now_ns: int
+    """Wall clock, only to judge whether the last turn may still grow."""
+    keep_content: bool = False
+    ownership: Ownership = field(default_factory=Ownership)
+    fork_point: ForkPoint | None = None
+
+
+class SessionAssembly:
+    """One session being put together; use once."""
+
+    def __init__(self, session_id: str, sorter: LaneSorter, options: AssemblyOptions) -> None:
+        self._session_id = session_id
+        self._sorter = sorter
+        self._options = options
+        self._lanes = {lane.id: lane for lane in sorter.lanes()}
+        self._lanes.setdefault(MAIN, Lane(MAIN, 0, []))
+        self._calls = self._calls_by_lane()
+        self._index = index_tools((lane, self._calls[lane.id]) for lane in self._lanes.values())
+        agents = [lane for lane in self._lanes.values() if lane.id != MAIN]
+        self._links = link_agents(agents, self._index)
+        self._builder = AgentBuilder(
+            {lane.id: lane for lane in agents},
+            self._calls,
+            self._links,
+            self._index,
+            self._finish,
+            options.now_ns,
+        )
+
+    def session(self) -> Session:
+        """Return the finished session (client totals, problems and paths are the caller's to add)."""
+        turns = self._turns()
+        times = [(turn.started_ns, turn.ended_ns) for turn in turns]
+        calls = list(Session(self._session_id, turns, 0, 0).calls())
+        return Session(
+            id=self._session_id,
+            turns=turns,
+            started_ns=min((start for start, _ in times), default=0),
+            ended_ns=max([end for _, end in times] + [call.ended_ns for call in calls], default=0),
+            title=self._sorter.titles.title,
+            project=self._sorter.project,
+            forked_from=self._options.ownership.origins.get(self._session_id),
+            pull_requests=self._pull_requests(calls),
+            quality=self._quality(calls),
+        )
+
+    def _calls_by_lane(self) -> dict[str, LaneCalls]:
+        """Give every response to one lane: the main one first, then sub-agents by their first record."""
+        free = {
+            key: draft
+            for key, draft in self._sorter.drafts.items()
+            if self._options.ownership.owners.get(key, self._session_id) == self._session_id
+        }
+        calls = {}
+        for lane in self._lanes.values():
+            calls[lane.id] = lane_calls(lane.entries, free)
+            for response in calls[lane.id].responses:
+                del free[response.draft.key]
+        return calls
+
+    def _turns(self) -> tuple[Turn, ...]:
+        main = self._lanes[MAIN]
+        foreign = (key for key, owner in self._options.ownership.owners.items() if owner != self._session_id)
+        parts = deal_out(main.entries, self._calls[MAIN], foreign, self._options.now_ns)
+        self._place_agents(parts)
+        turns: list[Turn] = []
+        for part in parts:
+            turns.append(self._turn(part, len(turns), turns[-1] if turns else None))
+        return tuple(turns)
+
+    def _place_agents(self, parts: list[TurnParts]) -> None:
+        """Agents without a finished tool call go to the turn of their prompt id, else to the latest one before them."""
+        for lane_id in self._builder.unhosted():
+            lane = self._lanes[lane_id]
+            started_ns = min((entry.at_ns for entry in lane.entries if entry.at_ns), default=0)
+            prompt_id = next((entry.prompt_id for entry in lane.entries if entry.prompt_id), None)
+            before = [part for part in parts if part.segment.started_ns <= started_ns] or parts[:1]
+            same = [part for part in before if part.segment.key == prompt_id]
+            home = (same or before)[-1:]
+            if not home:  # the main file is gone
+                home = [TurnParts(_orphan_segment(prompt_id or f"agent-{lane_id}", lane, self._options.now_ns))]
+                parts.extend(home)
+            home[0].agent_lanes.append(lane_id)
+
+    def _turn(self, part: TurnParts, index: int, previous: Turn | None) -> Turn:
+        segment = part.segment
+        calls = tuple(self._finish_one(response, part.results, part.moved_tools) for response in part.responses)
+        late = tuple(self._tool(tool_id, response, part.results[tool_id]) for tool_id, response in part.late_tools)
+        agents = [agent for lane_id in part.agent_lanes if (agent := self._builder.build(lane_id)) is not None]
+        last_ns = max((call.ended_ns for call in calls), default=0)
+        failed = bool(part.errors) and part.errors[-1].at_ns >= last_ns
+        starts = [call.started_ns for call in calls] if segment.ordinal or segment.opener is None else []
+        fork = self._options.fork_point
+        return Turn(
+            key=segment.key,
+            ordinal=segment.ordinal,
+            index=index,
+            started_ns=min([segment.started_ns, *starts]),
+            ended_ns=segment.ended_ns,
+            is_complete=segment.is_complete and all(agent.is_complete for agent in agents),
+            end_reason=segment.end_reason,
+            prompt=_prompt(segment, keep_content=self._options.keep_content),
+            calls=calls,
+            agents=tuple(agents),
+            late_tool_calls=late,
+            errors=tuple(part.errors),
+            hooks=tuple(part.hooks),
+            closing_hooks=tuple(part.closing_hooks),
+            compactions=tuple(part.compactions),
+            error_type=part.errors[-1].error_type if failed else None,
+            context=part.context if part.context != RecordContext() or not agents else agents[0].context,
+            previous_key=previous.key if previous else fork.turn_key if fork else None,
+            previous_ordinal=previous.ordinal if previous else fork.turn_ordinal if fork else 0,
+            previous_session_id=None if previous or not fork else fork.session_id,
+        )
+
+    def _finish(self, responses: Sequence[Response], results: Mapping[str, ToolResult]) -> tuple[ModelCall, ...]:
+        return tuple(self._finish_one(response, results) for response in responses)
+
+    def _finish_one(
+        self, response: Response, results: Mapping[str, ToolResult], skipped: Collection[str] = ()
+    ) -> ModelCall:
+        keep_content = self._options.keep_content
+        tools = tuple(
+            self._tool(use.id, response, results.get(use.id)) for use in response.uses if use.id not in skipped
+        )
+        merged = self._options.ownership.merged.get(response.draft.key, response.draft)
+        return model_call(response, tools, self._options.price, merged, keep_content=keep_content)
+
+    def _tool(self, tool_id: str, response: Response, result: ToolResult | None) -> ToolCall:
+        use = self._index.uses[tool_id]
+        agent = self._builder.of_tool(tool_id)
+        return tool_call(use, result, response, agent, keep_content=self._options.keep_content)
+
+    def _pull_requests(self, calls: Iterable[ModelCall]) -> tuple[PullRequestLink, ...]:
+        """Return each pull request once, at the first time it was touched; creating it says more than a link."""
+        links = [
+            entry.link
+            for lane in self._lanes.values()
+            for entry in lane.entries
+            if isinstance(entry, LinkEntry) and entry.link is not None
+        ]
+        links += [link for call in calls for tool in call.tool_calls for link in tool.pull_requests]
+        first: dict[tuple[str, int], PullRequestLink] = {}
+        for link in sorted(links, key=lambda link: (link.at_ns, link.action != "created")):
+            key = link.pull_request.repository, link.pull_request.number
+            known = first.setdefault(key, link)
+            if link.action == "created" != known.action:
+                first[key] = PullRequestLink(known.pull_request, known.at_ns, "created")
+        return tuple(first.values())
+
+    def _quality(self, calls: Sequence[ModelCall]) -> Quality:
+        unpriced = [call.model for call in calls if call.cost_usd is None]
+        entries = [entry for lane in self._lanes.values() for entry in lane.entries]
+        known_tools = self._index.uses.keys()
+        foreign_tools = {
+            use.id for entry in entries if isinstance(entry, ResponseEntry) for use in entry.tool_uses
+        }
+        return Quality(
+            lower_bound_calls=sum(call.output_is_lower_bound for call in calls),
+            unpriced_calls=len(unpriced),
+            unpriced_models=tuple(sorted(set(unpriced))),
+            missing_parents=sum(1 for entry in entries if entry.parent and entry.parent not in self._sorter.uuids),
+            unlinked_agents=sum(link.rule == "none" for link in self._links.values()),
+            unfinished_tool_calls=len(known_tools - self._index.results.keys()),
+            orphan_tool_results=len(self._index.results.keys() - known_tools - foreign_tools),
+            duplicate_records=self._sorter.duplicate_records,
+            foreign_calls=sum(
+                self._options.ownership.owners.get(key, self._session_id) != self._session_id
+                for key in self._sorter.drafts
+            ),
+        )
+
+
+def _orphan_segment(key: str, lane: Lane, now_ns: int) -> Segment:
+    times = [entry.at_ns for entry in lane.entries if entry.at_ns] or [0]
+    is_over = now_ns - max(times) > IDLE_TURN_NS
+    return Segment(None, key, 0, min(times), max(times), "idle" if is_over else "open")
+
+
+def _prompt(segment: Segment, *, keep_content: bool) -> Prompt:
+    opener = segment.opener
+    if opener is None:
+        return Prompt("other")
+    if segment.ordinal:
+        return Prompt(opener.kind, 0, opener.command, opener.source)
+    content = Content(request=opener.text) if keep_content else None
+    return Prompt(opener.kind, opener.length, opener.command, opener.source, content)

@@ -1,0 +1,146 @@
+"""The main lane cut into turns (pure).
+
+A turn is over when the main lane says ``end_turn`` and no tool is open, when the next prompt arrives, or when 30
+minutes pass between two records (two thirds of real turns never say ``end_turn``). What follows under the same prompt
+is a continuation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from otel_bridge.model import IDLE_TURN_NS
+from otel_bridge.sources.transcript.assemble.entries import (
+    CompactionEntry,
+    Entry,
+    ErrorEntry,
+    HookEntry,
+    PromptEntry,
+    ResponseEntry,
+    ResultEntry,
+)
+from otel_bridge.sources.transcript.assemble.prompts import OPENING_KINDS
+
+_ACTIVITY = ResponseEntry | ResultEntry | ErrorEntry
+_EXTENDS = ResponseEntry | ResultEntry | ErrorEntry | CompactionEntry | HookEntry | PromptEntry
+
+
+class Segment(Struct):
+    """A turn or a continuation of one, as positions in the main lane."""
+
+    opener: PromptEntry | None
+    """The prompt; of a continuation, the prompt it continues."""
+    key: str
+    ordinal: int
+    started_ns: int
+    ended_ns: int
+    end_reason: str = "open"
+    has_activity: bool = False
+
+    @property
+    def is_complete(self) -> bool:
+        """False while the turn may still grow."""
+        return self.end_reason != "open"
+
+
+class _Cutter:
+    """Walks the lane once and decides at every entry which segment it belongs to."""
+
+    def __init__(self) -> None:
+        self.segments: list[Segment] = []
+        self.positions: list[int] = []
+        self._open_tools: set[str] = set()
+        self._last_ns = 0
+        self._over_key: str | None = None
+        self._is_closed = True
+
+    def walk(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            at_ns = entry.at_ns or self._last_ns
+            if not self._is_closed and at_ns - self._last_ns > IDLE_TURN_NS:
+                self._close("idle" if self._over_key is None else "end_turn")
+            if isinstance(entry, PromptEntry) and entry.kind in OPENING_KINDS:
+                self._open(entry, at_ns)
+            elif isinstance(entry, _ACTIVITY):
+                self._act(entry, at_ns)
+            self.positions.append(len(self.segments) - 1)
+            if isinstance(entry, _EXTENDS) and not self._is_closed:
+                self._extend(entry, at_ns)
+            self._last_ns = max(self._last_ns, at_ns)
+
+    def _open(self, opener: PromptEntry, at_ns: int) -> None:
+        if self.segments and not self._is_closed:
+            self._close("end_turn" if self._over_key is not None else "next_prompt")
+        self.segments.append(Segment(opener, opener.prompt_id or opener.uuid or "", 0, at_ns, at_ns))
+        self._is_closed, self._over_key = False, None
+
+    def _act(self, entry: Entry, at_ns: int) -> None:
+        is_same_response = isinstance(entry, ResponseEntry) and entry.key == self._over_key
+        if self._over_key is not None and not is_same_response:
+            self._close("end_turn")
+        if self._is_closed and not is_same_response:
+            self._continue(entry, at_ns)
+        self.segments[-1].has_activity = True
+
+    def _continue(self, entry: Entry, at_ns: int) -> None:
+        if self.segments:
+            last = self.segments[-1]
+            segment = Segment(last.opener, last.key, last.ordinal + 1, at_ns, at_ns)
+        else:
+            key = entry.prompt_id or entry.uuid or (entry.key if isinstance(entry, ResponseEntry) else "")
+            segment = Segment(None, key, 0, at_ns, at_ns)
+        self.segments.append(segment)
+        self._is_closed, self._over_key = False, None
+
+    def _extend(self, entry: Entry, at_ns: int) -> None:
+        """Let the entry lengthen its segment, unless the turn was over before it (a stop hook, a summary)."""
+        if self._over_key is not None and not isinstance(entry, _ACTIVITY):
+            self._close("end_turn")
+            return
+        segment = self.segments[-1]
+        segment.ended_ns = max(segment.ended_ns, at_ns)
+        if isinstance(entry, ResponseEntry):
+            self._open_tools.update(use.id for use in entry.tool_uses)
+            if entry.stop_reason == "end_turn" and not self._open_tools:
+                self._over_key = entry.key
+        elif isinstance(entry, ResultEntry):
+            self._open_tools.difference_update(result.tool_id for result in entry.results)
+
+    def _close(self, reason: str) -> None:
+        self.segments[-1].end_reason = reason
+        self._is_closed, self._over_key = True, None
+        self._open_tools.clear()
+
+    def finish(self, now_ns: int) -> None:
+        """Judge the last turn by the clock: nobody will write to it after 30 quiet minutes."""
+        if self._is_closed:
+            return
+        if self._over_key is not None:
+            self._close("end_turn")
+        elif now_ns - self._last_ns > IDLE_TURN_NS:
+            self._close("idle")
+
+
+def cut_turns(entries: Sequence[Entry], now_ns: int) -> tuple[list[Segment], list[int]]:
+    """Return the segments and, for every entry, the position of its segment (-1 before the first)."""
+    cutter = _Cutter()
+    cutter.walk(entries)
+    cutter.finish(now_ns)
+    _settle_keys(cutter.segments)
+    return cutter.segments, cutter.positions
+
+
+def _settle_keys(segments: list[Segment]) -> None:
+    """Where several prompts share one prompt id (a fork rewrites them), only the last keeps it."""
+    taken: set[str] = set()
+    replaced: dict[int, str] = {}
+    for segment in reversed(segments):
+        if segment.ordinal == 0 and segment.opener is not None:
+            if segment.key in taken:
+                replaced[id(segment.opener)] = segment.opener.uuid or segment.key
+            taken.add(segment.key)
+    for segment in segments:
+        if segment.opener is not None:
+            segment.key = replaced.get(id(segment.opener), segment.key)

@@ -1,0 +1,77 @@
+"""The client's own total of a session, and what our calls leave unexplained of it (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from msgspec import Struct
+
+from otel_bridge.sources.transcript.census import CostState, SessionCensus
+
+_GRAIN_USD = Decimal("0.0000000001")
+"""Finer than any price per token (the smallest is 5.5e-9 USD); the client adds binary floats, whose error is below."""
+
+
+class ClientCost(Struct, frozen=True):
+    """What the client says a session cost."""
+
+    total_usd: Decimal
+    until_ns: int
+    """Calls that ended before this are in the total; 0 means all."""
+    has_unknown_model: bool
+
+
+def client_cost(census: SessionCensus, origin: SessionCensus | None, birth_ns: int) -> ClientCost | None:
+    """Return the session's own total, or ``None`` where the client wrote none or it cannot be told from a parent's.
+
+    The last state of each process counts (a process is told by its start time, a resumed one keeps it), processes add
+    up. A fork starts from its parent's totals and start time: what the parent had written before the fork was born is
+    taken off (``jsonl-format`` §11, checked on 2.1.329).
+    """
+    finals = _final_states(census.cost_states)
+    if not finals:
+        return None
+    total = Decimal(0)
+    for state in finals:
+        inherited = _inherited(state, origin, birth_ns)
+        if inherited is None:
+            return None
+        total += state.total_usd - inherited
+    last = max(finals, key=lambda state: (state.at_ns, state.until_ns))
+    return ClientCost(
+        total.quantize(_GRAIN_USD).normalize(),
+        0 if any(not state.until_ns for state in finals) else last.until_ns,
+        any(state.has_unknown_model for state in finals),
+    )
+
+
+def unrecorded_reasons(census: SessionCensus, cost: ClientCost) -> tuple[str, ...]:
+    """Return the likely reasons for a difference between the client's total and ours, most telling first."""
+    calls = census.calls
+    reasons = {
+        "answered_model": any(call.requested_model not in (None, call.model) for call in calls),
+        "unknown_model_price": cost.has_unknown_model,
+        "compaction": census.compaction_count > 0,
+        "output_lower_bound": any(not call.is_stopped for call in calls),
+        "session_title": census.title is not None,
+    }
+    return tuple(reason for reason, applies in reasons.items() if applies) or ("unknown",)
+
+
+def _final_states(states: Iterable[CostState]) -> list[CostState]:
+    last: dict[int, CostState] = {}
+    for state in states:
+        known = last.get(state.start_time_ms)
+        if known is None or (state.at_ns, state.total_usd) >= (known.at_ns, known.total_usd):
+            last[state.start_time_ms] = state
+    return [last[start] for start in sorted(last)]
+
+
+def _inherited(state: CostState, origin: SessionCensus | None, birth_ns: int) -> Decimal | None:
+    """Return what a fork's total starts from, 0 if nothing, ``None`` if its parent never wrote it down."""
+    parents = [] if origin is None else [s for s in origin.cost_states if s.start_time_ms == state.start_time_ms]
+    if not parents:
+        return Decimal(0)
+    before = [parent for parent in parents if parent.at_ns <= birth_ns]
+    return max(before, key=lambda parent: (parent.at_ns, parent.total_usd)).total_usd if before else None

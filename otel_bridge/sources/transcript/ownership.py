@@ -1,0 +1,121 @@
+"""Which session a repeated call belongs to (pure).
+
+Forks and resumes copy history into a new file, each client version changing other fields of the copy. A call that
+several sessions hold belongs to the one it was born in:
+
+1. the session the copied line itself names, where that is another session that holds the call too (2.1.50 keeps the
+   origin's ``sessionId``);
+2. else the session whose file was born first: its first queue operation or its first record no other session has
+   (these are never copied), and the smaller session id between equals.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct, structs
+
+from otel_bridge.sources.transcript.calls import CallDraft
+from otel_bridge.sources.transcript.census import SessionCensus
+
+
+class Ownership(Struct, frozen=True):
+    """What is known of calls that more than one session holds; everything else is its holder's own."""
+
+    owners: Mapping[str, str] = {}
+    """Owning session by call key, for shared calls only."""
+    merged: Mapping[str, CallDraft] = {}
+    """The owner's draft with the largest counts of all copies, by call key."""
+    prompt_owners: Mapping[str, str] = {}
+    """Owning session by prompt uuid, for prompts more than one session holds."""
+    births_ns: Mapping[str, int] = {}
+    """Birth of each session that shares calls."""
+    origins: Mapping[str, str] = {}
+    """Session a fork's history was copied from, by the fork's session id."""
+
+    def own_part(self, census: SessionCensus) -> SessionCensus:
+        """Return the census less what was copied from other sessions, counts merged over all copies."""
+        session_id = census.session_id
+        if session_id not in self.births_ns:
+            return census
+        calls = [
+            self.merged.get(call.key, call)
+            for call in census.calls
+            if self.owners.get(call.key, session_id) == session_id
+        ]
+        prompts = [
+            (uuid, at_ns) for uuid, at_ns in census.prompts if self.prompt_owners.get(uuid, session_id) == session_id
+        ]
+        return structs.replace(census, calls=calls, prompts=prompts)
+
+
+def resolve_ownership(sharing: Iterable[SessionCensus]) -> Ownership:
+    """Decide the owner of every call that more than one of the given sessions holds."""
+    censuses = {census.session_id: census for census in sharing}
+    holders = _holders(((call.key, census.session_id) for census in censuses.values() for call in census.calls))
+    prompt_holders = _holders(
+        ((uuid, census.session_id) for census in censuses.values() for uuid, _ in census.prompts)
+    )
+    births = {sid: _birth_ns(census, holders, prompt_holders) for sid, census in censuses.items()}
+    drafts: dict[str, dict[str, CallDraft]] = defaultdict(dict)
+    for census in censuses.values():
+        for call in census.calls:
+            if call.key in holders:
+                drafts[call.key][census.session_id] = call
+    owners = {key: _owner(copies, births) for key, copies in drafts.items()}
+    return Ownership(
+        owners=owners,
+        merged={key: _merge(copies, owners[key]) for key, copies in drafts.items()},
+        prompt_owners={
+            uuid: min(sids, key=lambda sid: (births[sid], sid)) for uuid, sids in prompt_holders.items()
+        },
+        births_ns=births,
+        origins=_origins(censuses.values(), owners),
+    )
+
+
+def _holders(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return the holders of every key that more than one session holds."""
+    first: dict[str, str] = {}
+    shared: dict[str, list[str]] = {}
+    for key, session_id in pairs:
+        if first.setdefault(key, session_id) != session_id:
+            shared.setdefault(key, [first[key]]).append(session_id)
+    return shared
+
+
+def _birth_ns(
+    census: SessionCensus, shared_calls: Mapping[str, object], shared_prompts: Mapping[str, object]
+) -> int:
+    own = [at_ns for uuid, at_ns in census.prompts if uuid not in shared_prompts]
+    own += [call.ended_ns for call in census.calls if call.key not in shared_calls]
+    own += [census.first_queued_ns]
+    times = [at_ns for at_ns in own if at_ns]
+    if times:
+        return min(times)
+    everything = [at_ns for _, at_ns in census.prompts] + [call.ended_ns for call in census.calls]
+    return min((at_ns for at_ns in everything if at_ns), default=0)
+
+
+def _owner(copies: Mapping[str, CallDraft], births: Mapping[str, int]) -> str:
+    named = {copy.home for copy in copies.values() if copy.home in copies}
+    return min(named or copies, key=lambda sid: (births[sid], sid))
+
+
+def _merge(copies: Mapping[str, CallDraft], owner: str) -> CallDraft:
+    merged = copies[owner].copy()
+    for session_id in sorted(copies):
+        if session_id != owner:
+            merged.absorb_copy(copies[session_id])
+    return merged
+
+
+def _origins(censuses: Iterable[SessionCensus], owners: Mapping[str, str]) -> dict[str, str]:
+    """A fork's origin owns the latest call it copied."""
+    origins = {}
+    for census in censuses:
+        foreign = [call for call in census.calls if owners.get(call.key, census.session_id) != census.session_id]
+        if foreign:
+            origins[census.session_id] = owners[max(foreign, key=lambda call: (call.ended_ns, call.key)).key]
+    return origins

@@ -1,0 +1,168 @@
+"""The census of many sessions, on all cores, in bounded memory (I/O).
+
+Workers read, count and summarize; the parent keeps packed censuses (about 100 bytes a call) and the set of call keys,
+and opens only those sessions again that share calls with others.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Generic, TypeVar
+
+import msgspec
+
+from otel_bridge.model import Problem
+from otel_bridge.sources.transcript.census import CensusTaker, SessionCensus
+from otel_bridge.sources.transcript.client_cost import ClientCost, client_cost
+from otel_bridge.sources.transcript.discover import SessionFiles
+from otel_bridge.sources.transcript.lines import LineAccount, read_records
+from otel_bridge.sources.transcript.ownership import Ownership, resolve_ownership
+
+_PARALLEL_FROM_BYTES = 24 << 20
+"""Below this, starting workers costs more than it saves."""
+
+SummaryT = TypeVar("SummaryT")
+Summarize = Callable[[SessionCensus], SummaryT]
+
+
+class SessionHead(msgspec.Struct, array_like=True):
+    """What the parent needs of a session without opening its census."""
+
+    session_id: str
+    project: str | None
+    title: str | None
+    has_cost_state: bool
+
+
+class _Result(msgspec.Struct, Generic[SummaryT], array_like=True):
+    head: SessionHead
+    keys: list[str]
+    packed_census: bytes
+    account: LineAccount
+    summary: SummaryT
+
+
+_pack_census = msgspec.msgpack.Encoder().encode
+_unpack_census = msgspec.msgpack.Decoder(SessionCensus).decode
+
+
+def take_census(session: SessionFiles) -> tuple[SessionCensus, LineAccount]:
+    """Read all files of one session. A file that cannot be read is a problem, not an error."""
+    taker, total = CensusTaker(session.session_id), LineAccount()
+    for file in session.files:
+        account = LineAccount()
+        taker.start_file()
+        try:
+            for line, record in read_records(file.path, account):
+                taker.add(record, f"{session.session_id}#{line.number}", file.agent_id is not None)
+        except OSError as error:
+            account.problems.append(Problem(str(file.path), 0, 0, "unreadable", error.strerror or str(error)))
+            account.problem_count += 1
+        total.add(account)
+    return taker.result(), total
+
+
+class Survey(Generic[SummaryT]):
+    """All sessions counted, who owns what they share, and a summary of each session's own calls."""
+
+    def __init__(self, summarize: Summarize[SummaryT]) -> None:
+        self.heads: dict[str, SessionHead] = {}
+        self.account = LineAccount()
+        self.ownership = Ownership()
+        self._summarize = summarize
+        self._summaries: dict[str, SummaryT] = {}
+        self._packed: dict[str, bytes] = {}
+        self._holders: dict[str, str] = {}
+        self._sharing: set[str] = set()
+
+    def summaries(self) -> Iterator[tuple[str, SummaryT]]:
+        """Yield each session's id and the summary of its own calls, by session id."""
+        for session_id in sorted(self._summaries):
+            yield session_id, self._summaries[session_id]
+
+    def census(self, session_id: str) -> SessionCensus:
+        """Return the census of one session."""
+        return _unpack_census(self._packed[session_id])
+
+    def client_cost(self, census: SessionCensus) -> ClientCost | None:
+        """Return the client's own total of a session, less what a fork inherited."""
+        origin = self.ownership.origins.get(census.session_id)
+        birth_ns = self.ownership.births_ns.get(census.session_id, 0)
+        return client_cost(census, self.census(origin) if origin else None, birth_ns)
+
+    def add(self, result: _Result[SummaryT]) -> None:
+        """Take in what a worker found in one session."""
+        session_id = result.head.session_id
+        self.heads[session_id] = result.head
+        self._packed[session_id] = result.packed_census
+        self._summaries[session_id] = result.summary
+        self.account.add(result.account)
+        for key in result.keys:
+            holder = self._holders.setdefault(key, session_id)
+            if holder is not session_id:
+                self._sharing.update((holder, session_id))
+
+    def settle(self) -> None:
+        """Decide who owns the shared calls and summarize the sessions again that hold some."""
+        self._holders.clear()
+        if not self._sharing:
+            return
+        self.ownership = resolve_ownership(self.census(session_id) for session_id in sorted(self._sharing))
+        for session_id in self._sharing:
+            self._summaries[session_id] = self._summarize(self.ownership.own_part(self.census(session_id)))
+
+
+def survey_sessions(
+    sessions: Sequence[SessionFiles],
+    *,
+    workers: int,
+    summarize: Summarize[SummaryT],
+    progress: Callable[[int], None] = lambda size_bytes: None,
+) -> Survey[SummaryT]:
+    """Count all sessions and decide ownership.
+
+    ``summarize`` must be picklable and its result too; ``progress`` is told the bytes of each session done.
+    """
+    sizes = {session.session_id: session.size_bytes for session in sessions}
+    survey = Survey(summarize)
+    with _collector_off(), _results(sessions, workers, partial(_survey_one, summarize)) as results:
+        for result in results:
+            survey.add(result)
+            progress(sizes[result.head.session_id])
+        survey.settle()
+    return survey
+
+
+def _survey_one(summarize: Summarize[SummaryT], session: SessionFiles) -> _Result[SummaryT]:
+    census, account = take_census(session)
+    head = SessionHead(census.session_id, census.project, census.title, bool(census.cost_states))
+    keys = [call.key for call in census.calls]
+    return _Result(head, keys, _pack_census(census), account, summarize(census))
+
+
+@contextmanager
+def _results(
+    sessions: Sequence[SessionFiles], workers: int, survey_one: Callable[[SessionFiles], _Result[SummaryT]]
+) -> Iterator[Iterable[_Result[SummaryT]]]:
+    by_size = sorted(sessions, key=lambda session: -session.size_bytes)
+    if workers < 2 or sum(session.size_bytes for session in sessions) < _PARALLEL_FROM_BYTES:
+        yield map(survey_one, by_size)
+        return
+    with multiprocessing.get_context().Pool(workers, initializer=gc.disable) as pool:
+        yield pool.imap_unordered(survey_one, by_size)
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Counting makes millions of short-lived objects and no cycles; the collector would look for nothing."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
