@@ -51,6 +51,11 @@ class Span(Struct):
     links: tuple[Link, ...] = ()
     status_message: str = ""
 
+    @property
+    def is_error(self) -> bool:
+        """True when the status is ERROR."""
+        return "error.type" in self.attributes
+
 
 class LogRecord(Struct):
     """One event: a log record with an event name."""
@@ -67,6 +72,7 @@ class Resource(Struct, frozen=True):
     """Who produced the telemetry, as sorted pairs so that equal resources compare and hash equal."""
 
     attributes: tuple[tuple[str, AttributeValue], ...] = ()
+    schema_url: str = ""
 
 
 class Scope(Struct, frozen=True):

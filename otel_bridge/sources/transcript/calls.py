@@ -7,15 +7,12 @@ of real sessions (all four counters equal); summing, taking the first line or th
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from msgspec import Struct, structs
 
 from otel_bridge.model import STANDARD_TERMS, Iteration, Terms, Usage
 from otel_bridge.sources.transcript.records import SYNTHETIC_MODEL, IterationRecord, Message, Record, UsageRecord
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 RANK_MAIN, RANK_SIDECHAIN, RANK_EMBEDDED = 0, 1, 2
 """Which copy names a call inside a session: main lane before sub-agent file before ``agent_progress`` copy."""
@@ -110,20 +107,20 @@ def is_response(message: Message | None) -> bool:
 
 
 def absorb_line(
-    drafts: dict[str, CallDraft], key: str, record: Record, message: Message, rank: int, session_id: str
+    drafts: dict[str, CallDraft], key: str, record: Record, message: Message, at_ns: int, rank: int, session_id: str
 ) -> CallDraft:
     """Add one line of a response to its draft (made on first sight) and return the draft."""
-    at_ns = time_ns(record.timestamp)
     draft = drafts.get(key)
     if draft is None:
         draft = drafts[key] = CallDraft(key, rank, message.model or "", at_ns)
         _take_identity(draft, record, message, session_id)
+    elif rank == draft.rank:
+        if at_ns > draft.ended_ns:
+            draft.ended_ns = at_ns
+        draft.request_id = draft.request_id or record.requestId
     elif rank < draft.rank:
         draft.rank, draft.ended_ns = rank, at_ns
         _take_identity(draft, record, message, session_id)
-    elif rank == draft.rank:
-        draft.ended_ns = max(draft.ended_ns, at_ns)
-        draft.request_id = draft.request_id or record.requestId
     if message.stop_reason:
         draft.is_stopped = True
     if message.usage is not None:
@@ -139,14 +136,21 @@ def _take_identity(draft: CallDraft, record: Record, message: Message, session_i
 
 
 def _take_usage(draft: CallDraft, usage: UsageRecord) -> None:
-    draft.input_tokens = max(draft.input_tokens, usage.input_tokens or 0)
-    draft.output_tokens = max(draft.output_tokens, usage.output_tokens or 0)
-    draft.cache_read_tokens = max(draft.cache_read_tokens, usage.cache_read_input_tokens or 0)
-    draft.cache_write_tokens = max(draft.cache_write_tokens, usage.cache_creation_input_tokens or 0)
+    # comparisons instead of max(): this runs once per line of every transcript
+    if (count := usage.input_tokens or 0) > draft.input_tokens:
+        draft.input_tokens = count
+    if (count := usage.output_tokens or 0) > draft.output_tokens:
+        draft.output_tokens = count
+    if (count := usage.cache_read_input_tokens or 0) > draft.cache_read_tokens:
+        draft.cache_read_tokens = count
+    if (count := usage.cache_creation_input_tokens or 0) > draft.cache_write_tokens:
+        draft.cache_write_tokens = count
     writes = usage.cache_creation
     if writes is not None:
-        draft.cache_write_5m_tokens = max(draft.cache_write_5m_tokens, writes.ephemeral_5m_input_tokens or 0)
-        draft.cache_write_1h_tokens = max(draft.cache_write_1h_tokens, writes.ephemeral_1h_input_tokens or 0)
+        if (count := writes.ephemeral_5m_input_tokens or 0) > draft.cache_write_5m_tokens:
+            draft.cache_write_5m_tokens = count
+        if (count := writes.ephemeral_1h_input_tokens or 0) > draft.cache_write_1h_tokens:
+            draft.cache_write_1h_tokens = count
     if usage.output_tokens_details is not None:
         draft.reasoning_tokens = max(draft.reasoning_tokens, usage.output_tokens_details.thinking_tokens or 0)
     if usage.server_tool_use is not None:
@@ -179,4 +183,5 @@ def time_ns(at: datetime | None) -> int:
         return 0
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
-    return max(0, (at - _EPOCH) // _MICROSECOND * 1000)
+    at_ns = round(at.timestamp() * 1_000_000) * 1000
+    return at_ns if at_ns > 0 else 0

@@ -20,7 +20,7 @@ from otel_bridge.sources.transcript.calls import (
     response_key,
     time_ns,
 )
-from otel_bridge.sources.transcript.records import Message, Record
+from otel_bridge.sources.transcript.records import Record
 from otel_bridge.sources.transcript.titles import TITLE_RANK, TitleKeeper
 
 
@@ -52,8 +52,6 @@ class SessionCensus(Struct, array_like=True):
     title: str | None = None
     project: str | None = None
     """The first working folder recorded in a main file."""
-    versions: dict[str, int] = field(default_factory=dict)
-    """Records per client version."""
 
 
 class CensusTaker:
@@ -62,7 +60,6 @@ class CensusTaker:
     def __init__(self, session_id: str) -> None:
         self._session_id = session_id
         self._drafts: dict[str, CallDraft] = {}
-        self._tool_ids: dict[str, set[str]] = {}
         self._results: dict[str, int] = {}
         self._prompts: dict[str, int] = {}
         self._last_ns = 0
@@ -78,21 +75,20 @@ class CensusTaker:
     def add(self, record: Record, place: str, is_agent_file: bool) -> None:
         """Count one record; ``place`` names a line without any id of its own."""
         kind = record.type
-        if record.timestamp is not None:
-            self._last_ns = time_ns(record.timestamp)
+        at_ns = time_ns(record.timestamp)
+        if at_ns:
+            self._last_ns = at_ns
             if self._newest_state is not None:
-                self._newest_state.until_ns, self._newest_state = self._last_ns, None
-        if self._census.project is None and record.cwd and not is_agent_file:
-            self._census.project = record.cwd
+                self._newest_state.until_ns, self._newest_state = at_ns, None
         if kind == "assistant":
             is_main = not (is_agent_file or record.isSidechain)
-            self._add_response(record, record.message, place, RANK_MAIN if is_main else RANK_SIDECHAIN)
+            self._add_response(record, at_ns, place, RANK_MAIN if is_main else RANK_SIDECHAIN)
         elif kind == "user":
-            self._add_user(record, is_agent_file)
+            self._add_user(record, at_ns, is_agent_file)
         elif kind == "progress":
             self._add_progress(record, place)
         elif kind == "queue-operation":
-            self._census.first_queued_ns = self._census.first_queued_ns or self._last_ns
+            self._census.first_queued_ns = self._census.first_queued_ns or at_ns
         elif kind == "cost-state":
             self._add_cost_state(record)
         elif kind == "system":
@@ -104,46 +100,49 @@ class CensusTaker:
         """Return the census; calls are sorted by end and key, so file order leaves no trace."""
         census = self._census
         census.title = self._titles.title
-        for key, ids in self._tool_ids.items():
-            finished = sorted(ids & self._results.keys())
-            self._drafts[key].tool_ids = finished
-            for tool_id in finished:
+        for draft in self._drafts.values():
+            draft.tool_ids = sorted(tool_id for tool_id in draft.tool_ids if tool_id in self._results)
+            for tool_id in draft.tool_ids:
                 census.finished_tool_ids[tool_id] = self._results[tool_id]
         census.calls = sorted(self._drafts.values(), key=lambda call: (call.ended_ns, call.key))
         census.prompts = sorted(self._prompts.items())
         return census
 
-    def _add_response(self, record: Record, message: Message | None, place: str, rank: int) -> None:
+    def _add_response(self, record: Record, at_ns: int, place: str, rank: int) -> None:
+        message = record.message
         if message is None or not is_response(message):
             return
         key = response_key(record, message, place)
-        absorb_line(self._drafts, key, record, message, rank, self._session_id)
+        draft = absorb_line(self._drafts, key, record, message, at_ns, rank, self._session_id)
         if isinstance(message.content, list):
             for block in message.content:
-                if block.type == "tool_use" and block.id:
-                    self._tool_ids.setdefault(key, set()).add(block.id)
-        if record.version:
-            self._census.versions[record.version] = self._census.versions.get(record.version, 0) + 1
+                if block.type == "tool_use" and block.id and block.id not in draft.tool_ids:
+                    draft.tool_ids = [*draft.tool_ids, block.id]
 
-    def _add_user(self, record: Record, is_agent_file: bool) -> None:
+    def _add_user(self, record: Record, at_ns: int, is_agent_file: bool) -> None:
         message = record.message
         has_result = False
         if message is not None and isinstance(message.content, list):
             for block in message.content:
                 if block.type == "tool_result" and block.tool_use_id:
                     has_result = True
-                    self._results.setdefault(block.tool_use_id, time_ns(record.timestamp))
-        if not (has_result or is_agent_file or record.isSidechain or record.isMeta) and record.uuid:
-            self._prompts.setdefault(record.uuid, time_ns(record.timestamp))
+                    self._results.setdefault(block.tool_use_id, at_ns)
+        if has_result or is_agent_file or record.isSidechain:
+            return
+        if not record.isMeta and record.uuid:
+            self._prompts.setdefault(record.uuid, at_ns)
+        if self._census.project is None:
+            self._census.project = record.cwd
 
     def _add_progress(self, record: Record, place: str) -> None:
         data = record.data
         if data is None or data.type != "agent_progress" or data.message is None:
             return
-        if data.message.type == "assistant":
-            self._add_response(data.message, data.message.message, place, RANK_EMBEDDED)
-        elif data.message.type == "user":
-            self._add_user(data.message, is_agent_file=True)
+        inner = data.message
+        if inner.type == "assistant":
+            self._add_response(inner, time_ns(inner.timestamp), place, RANK_EMBEDDED)
+        elif inner.type == "user":
+            self._add_user(inner, time_ns(inner.timestamp), is_agent_file=True)
 
     def _add_cost_state(self, record: Record) -> None:
         if record.totalCostUSD is not None:

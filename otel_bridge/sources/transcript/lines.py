@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from otel_bridge.model import Problem
 from otel_bridge.sources.transcript.decode import decode_record, repair_line
 from otel_bridge.sources.transcript.kinds import IGNORED_KINDS, USED_KINDS, ignored_kind
-from otel_bridge.sources.transcript.reader import MAX_LINE_BYTES, RawLine, read_lines
+from otel_bridge.sources.transcript.reader import MAX_LINE_BYTES, LineReader
 from otel_bridge.sources.transcript.records import Record
 
 MAX_PROBLEMS_PER_FILE = 100
@@ -41,11 +42,17 @@ class LineAccount(msgspec.Struct):
     problems: list[Problem] = []
     problem_count: int = 0
 
-    def report(self, path: Path, line: RawLine, reason: str, detail: str) -> None:
+    def report(self, place: Place, reason: str, detail: str) -> None:
         """Note a problem at a line; only the first ones of a file keep their place."""
         self.problem_count += 1
         if len(self.problems) < MAX_PROBLEMS_PER_FILE:
-            self.problems.append(Problem(str(path), line.number, line.offset_bytes, reason, detail))
+            self.problems.append(Problem(str(place.path), place.number, place.offset_bytes, reason, detail))
+
+    def pass_over(self, record: Record) -> None:
+        """Count a record of a type we take nothing from."""
+        kind = record.type or "(none)"
+        counter = self.ignored if kind in IGNORED_KINDS else self.unknown
+        counter[kind] = counter.get(kind, 0) + 1
 
     def add(self, other: LineAccount) -> None:
         """Add another file's account to this one."""
@@ -61,10 +68,18 @@ class LineAccount(msgspec.Struct):
         self.problem_count += other.problem_count
 
 
+class Place(NamedTuple):
+    """Where a line stands."""
+
+    path: Path
+    number: int
+    offset_bytes: int
+
+
 def read_records(
     path: Path, account: LineAccount, *, with_ticks: bool = False, max_line_bytes: int = MAX_LINE_BYTES
-) -> Iterator[tuple[RawLine, Record]]:
-    """Yield the useful records of a file in order; fill ``account`` on the way.
+) -> Iterator[tuple[int, Record]]:
+    """Yield line number and record of the useful lines of a file in order; fill ``account`` on the way.
 
     With ``with_ticks``, a skipped line that has a place in the conversation comes as a bare record of its uuid and
     time, without being decoded.
@@ -72,23 +87,53 @@ def read_records(
     Raises:
         OSError: the file cannot be opened or read.
     """
-    decode = decode_record
-    for line in read_lines(path, max_line_bytes):
-        account.lines += 1
-        skipped = ignored_kind(line.data)
+    decode, used_kinds, ignored = decode_record, USED_KINDS, account.ignored
+    reader = LineReader(path, max_line_bytes)
+    for raw in reader:
+        skipped = ignored_kind(raw)
         if skipped is not None:
-            account.ignored[skipped] = account.ignored.get(skipped, 0) + 1
+            ignored[skipped] = ignored.get(skipped, 0) + 1
             if with_ticks and "/" in skipped:
-                yield line, tick_record(line.data)
+                yield reader.number, tick_record(raw)
             continue
         try:
-            record = decode(line.data)
+            record = decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            yield from _damaged(path, line, account, max_line_bytes)
+            place = Place(path, reader.number, reader.offset_bytes)
+            for saved in _saved_records(place, raw, account, max_line_bytes):
+                yield reader.number, saved
             continue
-        if _is_used(record, account):
+        if record.type in used_kinds:
             account.used += 1
-            yield line, record
+            yield reader.number, record
+        else:
+            account.pass_over(record)
+    account.lines += reader.number
+
+
+def _saved_records(place: Place, raw: bytes, account: LineAccount, max_line_bytes: int) -> list[Record]:
+    """Return the useful records of a damaged line and account for it as one line."""
+    if len(raw) > max_line_bytes:
+        account.lost += 1
+        account.report(place, "line_too_long", f"over {max_line_bytes} bytes")
+        return []
+    if not raw.strip():
+        account.blank += 1
+        return []
+    repaired = repair_line(raw)
+    if not raw.endswith(b"\n") and not repaired.records:
+        account.unfinished += 1
+        return []
+    for reason, detail in repaired.flaws:
+        account.report(place, reason, detail)
+    used = [record for record in repaired.records if record.type in USED_KINDS]
+    if used:
+        account.used += 1
+    elif repaired.records:
+        account.pass_over(repaired.records[0])
+    else:
+        account.lost += 1
+    return used
 
 
 def tick_record(raw: bytes) -> Record:
@@ -96,39 +141,3 @@ def tick_record(raw: bytes) -> Record:
     uuid, at = _UUID.findall(raw), _TIMESTAMP.findall(raw)
     time = _decode_time(b'"' + at[-1] + b'"') if at else None
     return Record(uuid=uuid[-1].decode() if uuid else None, timestamp=time)
-
-
-def _is_used(record: Record, account: LineAccount) -> bool:
-    if record.type in USED_KINDS:
-        return True
-    kind = record.type or "(none)"
-    counter = account.ignored if kind in IGNORED_KINDS else account.unknown
-    counter[kind] = counter.get(kind, 0) + 1
-    return False
-
-
-def _damaged(
-    path: Path, line: RawLine, account: LineAccount, max_line_bytes: int
-) -> Iterator[tuple[RawLine, Record]]:
-    if line.is_too_long:
-        account.lost += 1
-        account.report(path, line, "line_too_long", f"over {max_line_bytes} bytes")
-        return
-    if not line.data.strip():
-        account.blank += 1
-        return
-    repaired = repair_line(line.data)
-    if not line.is_terminated and not repaired.records:
-        account.unfinished += 1
-        return
-    for reason, detail in repaired.flaws:
-        account.report(path, line, reason, detail)
-    used = [record for record in repaired.records if record.type in USED_KINDS]
-    if used:
-        account.used += 1
-    elif repaired.records:
-        _is_used(repaired.records[0], account)
-    else:
-        account.lost += 1
-    for record in used:
-        yield line, record

@@ -52,8 +52,8 @@ def _sorted_lanes(session: SessionFiles, account: LineAccount, *, keep_content: 
         own = LineAccount()
         sorter.start_file(file.agent_id, _agent_meta(file, own))
         try:
-            for line, record in read_records(file.path, own, with_ticks=True):
-                sorter.add(record, f"{session.session_id}#{line.number}")
+            for number, record in read_records(file.path, own, with_ticks=True):
+                sorter.add(record, f"{session.session_id}#{number}")
         except OSError as error:
             own.problems.append(Problem(str(file.path), 0, 0, "unreadable", error.strerror or str(error)))
         account.add(own)

@@ -1,55 +1,52 @@
-"""Lines of a transcript file, with their place in it (I/O)."""
+"""Lines of a transcript file (I/O)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO
 
 MAX_LINE_BYTES = 64 << 20
 """Longer lines are reported and passed over; 50 MB lines have been seen (base64 images)."""
 
-_BUFFER_BYTES = 1 << 18
+_BUFFER_BYTES = 1 << 19
 
 
-class RawLine(NamedTuple):
-    """One line without its newline."""
+class LineReader:
+    """Iterates over a file's lines, newline included, in memory bounded by the longest line allowed.
 
-    number: int
-    """1-based."""
-    offset_bytes: int
-    data: bytes
-    is_terminated: bool
-    """False for a last line without newline: it may still be being written."""
-    is_too_long: bool
-
-
-def read_lines(path: Path, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[RawLine]:
-    """Yield the lines of a file in order, in constant memory.
-
-    Raises:
-        OSError: the file cannot be opened or read.
+    A line over the limit is given as its first ``max_line_bytes + 1`` bytes. A last line without newline may still be
+    being written. ``number`` (1-based) and ``offset_bytes`` tell where the line just given stands.
     """
-    number, offset = 0, 0
-    with path.open("rb", buffering=_BUFFER_BYTES) as file:
-        while data := file.readline(max_line_bytes + 1):
-            number += 1
-            size = len(data)
-            if data.endswith(b"\n"):
-                yield RawLine(number, offset, data[:-1], True, False)
-            elif size <= max_line_bytes:
-                yield RawLine(number, offset, data, False, False)
-            else:
-                rest, terminated = _skip_rest(file)
-                yield RawLine(number, offset, data[:64], terminated, True)
-                size += rest
-            offset += size
+
+    def __init__(self, path: Path, max_line_bytes: int = MAX_LINE_BYTES) -> None:
+        self.number = 0
+        self.offset_bytes = 0
+        self._path = path
+        self._limit = max_line_bytes + 1
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the lines.
+
+        Raises:
+            OSError: the file cannot be opened or read.
+        """
+        limit, next_offset = self._limit, 0
+        with self._path.open("rb", buffering=_BUFFER_BYTES) as file:
+            readline = file.readline
+            while raw := readline(limit):
+                self.number += 1
+                self.offset_bytes = next_offset
+                next_offset += len(raw)
+                if len(raw) == limit and not raw.endswith(b"\n"):
+                    next_offset += _skip_line(file)
+                yield raw
 
 
-def _skip_rest(file: BinaryIO) -> tuple[int, bool]:
+def _skip_line(file: IO[bytes]) -> int:
     skipped = 0
     while part := file.readline(_BUFFER_BYTES):
         skipped += len(part)
         if part.endswith(b"\n"):
-            return skipped, True
-    return skipped, False
+            break
+    return skipped

@@ -57,8 +57,8 @@ def take_census(session: SessionFiles) -> tuple[SessionCensus, LineAccount]:
         account = LineAccount()
         taker.start_file()
         try:
-            for line, record in read_records(file.path, account):
-                taker.add(record, f"{session.session_id}#{line.number}", file.agent_id is not None)
+            for number, record in read_records(file.path, account):
+                taker.add(record, f"{session.session_id}#{number}", file.agent_id is not None)
         except OSError as error:
             account.problems.append(Problem(str(file.path), 0, 0, "unreadable", error.strerror or str(error)))
             account.problem_count += 1

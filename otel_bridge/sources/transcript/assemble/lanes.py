@@ -16,6 +16,7 @@ from otel_bridge.sources.transcript.calls import (
     absorb_line,
     is_response,
     response_key,
+    time_ns,
 )
 from otel_bridge.sources.transcript.records import AgentMeta, Record
 from otel_bridge.sources.transcript.titles import TITLE_RANK, TitleKeeper
@@ -107,7 +108,7 @@ class LaneSorter:
         message = record.message
         if record.type == "assistant" and message is not None and is_response(message):
             key = response_key(record, message, place)
-            absorb_line(self.drafts, key, record, message, rank, self._session_id)
+            absorb_line(self.drafts, key, record, message, time_ns(record.timestamp), rank, self._session_id)
         part = self._open.get(lane)
         if part is None or part.rank != rank:
             part = self._open[lane] = _Part(rank)

@@ -1,0 +1,68 @@
+"""The command line. Commands are imported when they are called: ``--help`` must answer at once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from otel_bridge import __version__
+from otel_bridge.errors import BridgeError
+
+COMMANDS = {
+    "doctor": "Check what is here and what can be reached.",
+    "export": "Send sessions as OpenTelemetry spans.",
+    "prices": "List prices per million tokens.",
+    "show": "Show one session as a tree.",
+    "stats": "Add up calls, tokens and cost.",
+}
+"""Command name → short help; each lives in the module of its name."""
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module: Any = importlib.import_module(f"otel_bridge.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: otel-bridge stats ~/.claude/projects",
+)
+@click.version_option(__version__, message="otel-bridge %(version)s")
+def app() -> None:
+    """What coding agents cost, per PR, and where the time goes.
+
+    Reads Claude Code's transcripts (CLAUDE_CONFIG_DIR, else ~/.claude) and speaks OpenTelemetry.
+    """
+
+
+def main() -> None:
+    """Run the command line; failures end with one sentence on stderr and their exit code."""
+    try:
+        app.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BridgeError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,49 @@
+"""Options that mean the same in all commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import click
+
+from otel_bridge.errors import NotFoundError
+from otel_bridge.settings import environment, transcript_roots
+from otel_bridge.sources.transcript.discover import SessionFiles, discover_sessions
+
+paths_argument = click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object for scripts.")
+samples_option = click.option(
+    "--or-samples", is_flag=True, help="Use the bundled sample sessions where no transcripts are found."
+)
+
+
+def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add PATH…, ``--json`` and ``--or-samples`` to a command."""
+    return paths_argument(json_option(samples_option(function)))
+
+
+def find_sessions(paths: Sequence[Path], *, or_samples: bool) -> list[SessionFiles]:
+    """Return the sessions under the paths given, else under Claude Code's own folders.
+
+    Raises:
+        NotFoundError: there are none; the sentence says where they were looked for.
+    """
+    roots = list(paths) or [root for root in transcript_roots(environment()) if root.exists()]
+    sessions = discover_sessions(roots)
+    if not sessions and or_samples:
+        click.echo("no transcripts found: using the bundled sample sessions", err=True)
+        sessions = discover_sessions([samples_folder()])
+    if not sessions:
+        looked = ", ".join(str(path) for path in paths or transcript_roots(environment()))
+        raise NotFoundError(
+            f"no transcripts under {looked}. Give a PATH, set CLAUDE_CONFIG_DIR, or add --or-samples to see how it looks."
+        )
+    return sessions
+
+
+def samples_folder() -> Path:
+    """Return the folder of the sample sessions that come with the package."""
+    return Path(str(resources.files("otel_bridge") / "samples"))

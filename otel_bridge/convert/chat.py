@@ -1,0 +1,129 @@
+"""A model call as a ``chat`` span: tokens, cost and terms (pure)."""
+
+from __future__ import annotations
+
+from otel_bridge import semconv
+from otel_bridge.convert import ids
+from otel_bridge.convert.attributes import Attributes, add_context, add_facts
+from otel_bridge.convert.content import messages_json
+from otel_bridge.convert.options import ConvertOptions
+from otel_bridge.convert.runs import Run
+from otel_bridge.model import STANDARD_TERMS, ModelCall, Terms, Usage
+from otel_bridge.telemetry import Span, SpanKind
+
+PROVIDER = "anthropic"
+"""Whoever serves the model (Bedrock and Vertex too), the client speaks Anthropic's API and counts by its rules."""
+
+FINISH_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
+    "tool_use": "tool_call",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "content_filter",
+}
+"""Anthropic's stop reason → the word of the conventions' message schema; an unknown one passes as it is."""
+
+
+def chat_span(call: ModelCall, run: Run, options: ConvertOptions) -> Span:
+    """Return one response as a span: from its request, retries included, to the last line of the answer."""
+    model = call.requested_model or call.model
+    attributes: Attributes = {
+        semconv.OPERATION_NAME: semconv.OP_CHAT,
+        semconv.PROVIDER_NAME: PROVIDER,
+        semconv.REQUEST_MODEL: model,
+        semconv.RESPONSE_MODEL: call.model,
+        **run.common,
+        semconv.CALLING_AGENT: run.name,
+    }
+    add_context(attributes, call.context, options)
+    _add_usage(attributes, call.usage)
+    _add_cost(attributes, call)
+    _add_response(attributes, call)
+    if call.terms != STANDARD_TERMS:
+        _add_terms(attributes, call.terms)
+    if call.retries:
+        attributes[semconv.RETRY_COUNT] = len(call.retries)
+        attributes[semconv.RETRY_ERROR_TYPES] = list(dict.fromkeys(retry.error_type for retry in call.retries))
+    if options.content.messages and call.content is not None:
+        _add_content(attributes, call, options)
+    return Span(
+        run.trace_id,
+        ids.call_span_id(call.key),
+        run.span_id,
+        f"{semconv.OP_CHAT} {model}",
+        SpanKind.CLIENT,
+        call.started_ns,
+        max(call.started_ns, call.ended_ns),
+        attributes,
+    )
+
+
+def finish_reasons(call: ModelCall) -> list[str] | None:
+    """Return the response's one finish reason; ``None`` where the transcript never saw the end."""
+    reason = call.stop_reason
+    return [FINISH_REASONS.get(reason, reason)] if reason else None
+
+
+def _add_usage(attributes: Attributes, usage: Usage) -> None:
+    attributes[semconv.INPUT_TOKENS] = usage.prompt_tokens
+    attributes[semconv.OUTPUT_TOKENS] = usage.output_tokens
+    attributes[semconv.CACHE_READ_TOKENS] = usage.cache_read_tokens
+    attributes[semconv.CACHE_WRITE_TOKENS] = usage.cache_write_tokens
+    add_facts(
+        attributes,
+        {
+            semconv.CACHE_WRITE_5M_TOKENS: usage.cache_write_5m_tokens,
+            semconv.CACHE_WRITE_1H_TOKENS: usage.cache_write_1h_tokens,
+            semconv.REASONING_TOKENS: usage.reasoning_tokens,
+            semconv.USAGE_WEB_SEARCHES: usage.web_searches,
+        },
+    )
+
+
+def _add_cost(attributes: Attributes, call: ModelCall) -> None:
+    if call.cost_usd is None:
+        attributes[semconv.COST_UNPRICED] = True
+        return
+    attributes[semconv.COST_AMOUNT] = float(call.cost_usd)
+    attributes[semconv.COST_CURRENCY] = "USD"
+    attributes[semconv.COST_SOURCE] = "computed"
+
+
+def _add_response(attributes: Attributes, call: ModelCall) -> None:
+    add_facts(
+        attributes,
+        {
+            semconv.RESPONSE_ID: call.message_id,
+            semconv.FINISH_REASONS: finish_reasons(call),
+            semconv.REQUEST_ID: call.request_id,
+            semconv.REASONING_LEVEL: call.effort,
+            semconv.CONVERSATION_COMPACTED: call.follows_compaction,
+            semconv.OUTPUT_IS_LOWER_BOUND: call.output_is_lower_bound,
+            semconv.USAGE_ITERATIONS: len(call.iterations),
+            semconv.ATTRIBUTION_SKILL: call.skill,
+            semconv.ATTRIBUTION_MCP_SERVER: call.mcp_server,
+        },
+    )
+
+
+def _add_terms(attributes: Attributes, terms: Terms) -> None:
+    for name, value, usual in (
+        (semconv.REQUEST_SPEED, terms.speed, STANDARD_TERMS.speed),
+        (semconv.REQUEST_SERVICE_TIER, terms.service_tier, STANDARD_TERMS.service_tier),
+        (semconv.REQUEST_GEO, terms.inference_geo, STANDARD_TERMS.inference_geo),
+    ):
+        if value != usual:
+            attributes[name] = value
+
+
+def _add_content(attributes: Attributes, call: ModelCall, options: ConvertOptions) -> None:
+    assert call.content is not None
+    add_facts(
+        attributes,
+        {
+            semconv.INPUT_MESSAGES: messages_json("user", call.content.request, options.content),
+            semconv.OUTPUT_MESSAGES: messages_json("assistant", call.content.response, options.content),
+        },
+    )

@@ -1,0 +1,124 @@
+"""Secrets out of texts before anything else happens to them (pure).
+
+Every pattern takes time linear in the text, whatever the text: quantifiers are possessive or bounded, and no match can
+start inside what another start has already scanned. A pattern only runs over texts that contain one of its cues.
+The result may hide more than secrets (``password = read()``); the other mistake cannot be taken back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+
+class Rule(Struct, frozen=True):
+    """One kind of secret; all of a match is replaced but its group ``before``."""
+
+    kind: str
+    cues: tuple[str, ...]
+    """Lower-case strings of which a text with such a secret contains at least one."""
+    pattern: re.Pattern[str]
+
+    def applied(self, text: str, lowered: str) -> str:
+        """Return the text with every secret of this kind replaced by ``[REDACTED-kind]``.
+
+        ``lowered`` is the text, in lower case, as it was before any rule.
+        """
+        if not any(cue in lowered for cue in self.cues):
+            return text
+        return self.pattern.sub(f"\\g<before>[REDACTED-{self.kind}]", text)
+
+
+def _rule(kind: str, cues: str, secret: str, *, before: str = "") -> Rule:
+    pattern = re.compile(f"(?P<before>{before})(?:{secret})", re.ASCII | re.IGNORECASE | re.DOTALL)
+    return Rule(kind, tuple(cues.split()), pattern)
+
+
+_NAME = (
+    r"(?:pass(?:word|wd|phrase)|(?<=[_-])pwd|secret|credential|token(?!s)"
+    r"|(?:api|access|private|signing|encryption|account|auth|shared)[_-]?key)[\w-]{0,60}+"
+)
+"""The part of a name that says its value is secret, to the name's end; ``max_tokens`` is none, ``PWD`` a folder."""
+
+_NAME_CUES = "pass pwd secret credential token key"
+
+_ASSIGNED = r"""["'\\]{0,4}+\s{0,4}+(?::=|=>|[:=]{1,2})\s{0,4}+"""
+
+_QUOTE = r"""(?P<quote>\\{0,8}+["'])?+"""
+
+_VALUE = r"""(?(quote)(?:(?!(?P=quote))(?:\\.|[^\\\r\n]))++|[^\s"'`,;]{4,}+)"""
+"""To the closing quote, which is spelled like the opening one (in JSON inside JSON: escaped), or a bare word."""
+
+RULES = (
+    _rule(
+        "private_key",
+        "-----begin",
+        r"-----BEGIN [\w ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [\w ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
+    ),
+    _rule("anthropic_key", "sk-ant-", r"sk-ant-[\w-]{8,}+"),
+    _rule("api_key", "sk-", r"(?<![a-z0-9])sk-[\w-]{20,}+"),
+    _rule("stripe_key", "k_live_ k_test_", r"(?<![a-z0-9])[srp]k_(?:live|test)_\w{10,}+"),
+    _rule("github_token", "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", r"(?:gh[pousr]|github_pat)_\w{16,}+"),
+    _rule("gitlab_token", "glpat-", r"glpat-[\w.-]{16,}+"),
+    _rule("slack_token", "xox", r"xox[a-z]-[\w-]{10,}+"),
+    _rule("google_key", "aiza ya29.", r"AIza[\w-]{30,}+|ya29\.[\w-]{20,}+"),
+    _rule("registry_token", "npm_ pypi- hf_", r"npm_\w{30,}+|pypi-[\w-]{16,}+|hf_\w{30,}+"),
+    _rule("aws_key_id", "akia asia", r"(?-i:(?<![A-Z0-9])A[KS]IA[A-Z0-9]{16,}+)"),
+    _rule("jwt", "eyj", r"(?<![\w-])eyJ[\w-]{8,}+\.[\w-]{8,}+(?:\.[\w-]*+)*+"),
+    _rule("bearer_token", "bearer", r"[\w.~+/=-]{8,}+", before=r"\bbearer\s{1,8}+"),
+    _rule(
+        "authorization",
+        "authorization",
+        r"[^\s\"']{4,}+",
+        before=r"""authorization["'\\]{0,4}+\s{0,4}+:\s{0,4}+["'\\]{0,4}+basic\s{1,8}+""",
+    ),
+    _rule("cookie", "cookie", r"[^\r\n\"']{4,}+", before=r"\bcookie\s{0,4}+:\s{0,4}+"),
+    _rule("url_password", "://", r"[^\s/\"'<>]{1,256}(?=@)", before=r"://[^\s/:@\"'<>]{0,256}+:"),
+    _rule("url_token", "://", r"[^\s/:@\"'<>]{20,256}+(?=@)", before="://"),
+    _rule("secret", _NAME_CUES, _VALUE, before=_NAME + _ASSIGNED + _QUOTE),
+    _rule("secret", _NAME_CUES, _VALUE, before=r"(?<=-)" + _NAME + r"[ \t]{1,8}+" + _QUOTE),
+)
+"""Tried in this order: what has a shape of its own is named by it, what only its label gives away comes last."""
+
+EMAIL = _rule("email", "@", r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++)++")
+
+_SECRET_KEY = re.compile(_NAME, re.ASCII | re.IGNORECASE)
+
+
+def redact(text: str, *, emails: bool = False) -> str:
+    """Return the text with every secret replaced by a marker that names its kind. Twice is the same as once."""
+    lowered = text.lower()
+    for rule in _rules(emails):
+        text = rule.applied(text, lowered)
+    return text
+
+
+def redact_json(value: Any, *, emails: bool = False) -> Any:
+    """Return decoded JSON without secrets: strings are redacted, and replaced as a whole under a telling key."""
+    if isinstance(value, str):
+        return redact(value, emails=emails)
+    if isinstance(value, list):
+        return [redact_json(item, emails=emails) for item in value]
+    if isinstance(value, dict):
+        return {
+            redact(key, emails=emails): _hidden(item) if _SECRET_KEY.search(key) else redact_json(item, emails=emails)
+            for key, item in value.items()
+        }
+    return value
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, str):
+        return "[REDACTED-secret]"
+    if isinstance(value, list):
+        return [_hidden(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _hidden(item) for key, item in value.items()}
+    return value
+
+
+def _rules(emails: bool) -> Iterable[Rule]:
+    return (*RULES, EMAIL) if emails else RULES

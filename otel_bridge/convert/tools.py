@@ -1,0 +1,90 @@
+"""A finished tool call as an ``execute_tool`` span; commands, skills and MCP tools refine that same span (pure)."""
+
+from __future__ import annotations
+
+from otel_bridge import semconv
+from otel_bridge.convert import ids
+from otel_bridge.convert.attributes import Attributes, add_context, add_facts, seconds
+from otel_bridge.convert.changes import change_attributes, commit_attributes, main_change
+from otel_bridge.convert.content import json_arguments, plain_text
+from otel_bridge.convert.options import ConvertOptions
+from otel_bridge.convert.runs import Run
+from otel_bridge.model import ToolCall
+from otel_bridge.telemetry import Span, SpanKind
+
+FUNCTION = "function"
+EXTENSION = "extension"
+"""MCP tools reach beyond the client to somebody's server, which is what the conventions call an extension."""
+
+
+def tool_span(tool: ToolCall, ended_ns: int, run: Run, options: ConvertOptions) -> Span:
+    """Return one tool call as a span, from the model's request to its result, the wait for permission included."""
+    attributes: Attributes = {
+        semconv.OPERATION_NAME: semconv.OP_EXECUTE_TOOL,
+        semconv.TOOL_NAME: tool.name,
+        semconv.TOOL_TYPE: EXTENSION if tool.mcp_server else FUNCTION,
+        semconv.TOOL_CALL_ID: tool.id,
+        semconv.AGENT_NAME: run.name,
+        **run.common,
+    }
+    add_context(attributes, tool.context, options)
+    _add_outcome(attributes, tool)
+    if tool.mcp_server:
+        attributes[semconv.MCP_METHOD] = "tools/call"
+        attributes[semconv.MCP_SERVER] = tool.mcp_server
+    if tool.exit_code is not None:
+        attributes[semconv.EXIT_CODE] = tool.exit_code
+    if tool.permission_wait_ns is not None:
+        attributes[semconv.PERMISSION_WAIT] = seconds(tool.permission_wait_ns)
+    if tool.commits:
+        attributes.update(commit_attributes(tool.commits[-1]))
+    if tool.pull_requests:
+        attributes.update(change_attributes(main_change(tool.pull_requests)))
+    _add_texts(attributes, tool, options)
+    return Span(
+        run.trace_id,
+        ids.tool_span_id(tool.id),
+        run.span_id,
+        _name(tool),
+        SpanKind.INTERNAL,
+        tool.started_ns,
+        max(tool.started_ns, ended_ns),
+        attributes,
+    )
+
+
+def _name(tool: ToolCall) -> str:
+    refinement = tool.executable or tool.skill
+    return (
+        f"{semconv.OP_EXECUTE_TOOL} {tool.name} {refinement}"
+        if refinement
+        else f"{semconv.OP_EXECUTE_TOOL} {tool.name}"
+    )
+
+
+def _add_outcome(attributes: Attributes, tool: ToolCall) -> None:
+    add_facts(
+        attributes,
+        {
+            semconv.ERROR_TYPE: tool.error_type,
+            semconv.SKILL_NAME: tool.skill,
+            semconv.EXECUTABLE_NAME: tool.executable,
+            semconv.MCP_TOOL: tool.mcp_tool,
+            semconv.PERMISSION_DECISION: tool.decision,
+            semconv.PERMISSION_SOURCE: tool.decision_source,
+            semconv.PERMISSION_DENIAL: tool.denial,
+            semconv.LINES_ADDED: tool.lines_added,
+            semconv.LINES_REMOVED: tool.lines_removed,
+            semconv.TOOL_RESULT_SIZE: tool.result_bytes,
+            semconv.TOOL_WEB_SEARCHES: tool.web_searches,
+        },
+    )
+
+
+def _add_texts(attributes: Attributes, tool: ToolCall, options: ConvertOptions) -> None:
+    if options.paths and tool.file_path:
+        attributes[semconv.FILE_PATH] = tool.file_path
+    if options.content.tools and tool.content is not None:
+        arguments = json_arguments(tool.content.request, options.content)
+        result = plain_text(tool.content.response, options.content)
+        add_facts(attributes, {semconv.TOOL_ARGUMENTS: arguments, semconv.TOOL_RESULT: result})

@@ -1,0 +1,265 @@
+"""Every telemetry name the bridge emits, declared once: the only module that may spell them (pure).
+
+Standard names follow the OpenTelemetry GenAI semantic conventions, which have no release yet: the text is that of
+``open-telemetry/semantic-conventions-genai`` at commit 6fd0d763 (2026-10-09) on core conventions 1.44.0.
+Facts without a convention (cost, turns, permissions, lines …) live under ``coding_agent.``.
+``docs/telemetry.md`` is generated from the declarations in this file.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from otel_bridge import __version__
+from otel_bridge.telemetry import Scope, SpanKind
+
+SCHEMA_URL = "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
+RESOURCE_SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
+SCOPE = Scope("otel_bridge", __version__, SCHEMA_URL)
+"""The scope of everything we emit; native telemetry is told from ours by it, never by ``service.name``."""
+
+ValueType = Literal["string", "int", "double", "boolean", "string[]"]
+
+
+class Attribute(Struct, frozen=True):
+    """One attribute: its type on the wire and what its value means."""
+
+    name: str
+    type: ValueType
+    brief: str
+    unit: str = ""
+    """UCUM; empty for what is not a quantity."""
+    is_opt_in: bool = False
+    """Emitted only where the user asked for content or paths."""
+
+    @property
+    def is_own(self) -> bool:
+        """True for names that no convention defines."""
+        return self.name.startswith("coding_agent.")
+
+
+class SpanShape(Struct, frozen=True):
+    """One kind of span: how it is recognised, what it is called and all it may carry."""
+
+    operation: str
+    kind: SpanKind
+    names: tuple[str, ...]
+    """Templates over attribute names, the most specific first."""
+    brief: str
+    attributes: tuple[str, ...]
+
+
+class EventShape(Struct, frozen=True):
+    """One kind of log record."""
+
+    name: str
+    severity_number: int
+    """The severity when all is well: 9 is INFO, 13 is WARN."""
+    brief: str
+    attributes: tuple[str, ...]
+
+
+ATTRIBUTES: dict[str, Attribute] = {}
+"""Name → declaration, in the order of this file."""
+
+
+class _Group(list[str]):
+    """Names that occur together; calling it declares one more and returns the name."""
+
+    def __call__(self, name: str, kind: ValueType, brief: str, unit: str = "", *, is_opt_in: bool = False) -> str:
+        ATTRIBUTES[name] = Attribute(name, kind, brief, unit, is_opt_in)
+        self.append(name)
+        return name
+
+
+# Resource: who and where; settings may add any other resource attribute (k8s.*, user.* …).
+_resource = _Group()
+SERVICE_NAME = _resource("service.name", "string", "The agent, unless settings name the service")
+SERVICE_VERSION = _resource("service.version", "string", "Version of the agent's client during the turn")
+DEPLOYMENT_ENVIRONMENT_NAME = _resource("deployment.environment.name", "string", "Set by settings")
+HOST_NAME = _resource("host.name", "string", "Set by settings")
+HOST_TYPE = _resource("coding_agent.host.type", "string", "Where the agent ran: `local`, `ci`, `cluster` or `cloud`")
+
+# Every span and event
+_every = _Group()
+CONVERSATION_ID = _every("gen_ai.conversation.id", "string", "The session's id")
+SESSION_ID = _every("session.id", "string", "The session's id")
+TURN_KEY = _every("coding_agent.turn.key", "string", "The prompt's id; before 2.1.77 the uuid of its record")
+TURN_INDEX = _every("coding_agent.turn.index", "int", "Position of the turn in its session, from 0")
+TURN_ORDINAL = _every("coding_agent.turn.ordinal", "int", "Which continuation, from 1; absent on the turn itself")
+ENTRYPOINT = _every("coding_agent.entrypoint", "string", "How the client was started (`cli`, `sdk-cli` …)")
+AGENT_ID = _every("coding_agent.agent.id", "string", "The sub-agent's run; absent on what the main agent did")
+
+# Every span
+_span = _Group(_every)
+OPERATION_NAME = _span("gen_ai.operation.name", "string", "`invoke_agent`, `chat` or `execute_tool`")
+REF_HEAD_NAME = _span("vcs.ref.head.name", "string", "Branch when the record was written; absent when detached")
+WORKING_DIRECTORY = _span("process.working_directory", "string", "The agent's folder at that time", is_opt_in=True)
+
+# Agents and tool calls
+_acting = _Group()
+AGENT_NAME = _acting("gen_ai.agent.name", "string", "The agent invoked, or the one executing the tool")
+ERROR_TYPE = _acting("error.type", "string", "A bounded word; exactly the spans with status ERROR have it")
+
+# Agents and model calls
+_talking = _Group()
+INPUT_TOKENS = _talking("gen_ai.usage.input_tokens", "int", "The whole prompt, cache included", "{token}")
+OUTPUT_TOKENS = _talking("gen_ai.usage.output_tokens", "int", "On agents, as the input: of their own calls", "{token}")
+FINISH_REASONS = _talking("gen_ai.response.finish_reasons", "string[]", "`stop`, `length`, `tool_call` … (last call)")
+INPUT_MESSAGES = _talking("gen_ai.input.messages", "string", "The prompt, as JSON", is_opt_in=True)
+OUTPUT_MESSAGES = _talking("gen_ai.output.messages", "string", "The answer, as JSON", is_opt_in=True)
+
+# Agents: turns of the main agent and runs of sub-agents
+_agent = _Group()
+PREVIOUS_SESSION_ID = _agent("session.previous_id", "string", "The session this one was forked from")
+TURN_END_REASON = _agent("coding_agent.turn.end_reason", "string", "`end_turn`, `next_prompt` or `idle`")
+PROMPT_KIND = _agent("coding_agent.prompt.kind", "string", "`human`, `command`, `notification` or `other`")
+PROMPT_LENGTH = _agent("coding_agent.prompt.length", "int", "Length of the prompt's text", "{character}")
+PROMPT_COMMAND = _agent("coding_agent.prompt.command", "string", "The slash command that opened the turn")
+PROMPT_SOURCE = _agent("coding_agent.prompt.source", "string", "How the prompt came in (`typed`, `sdk`, `queued` …)")
+PARENT_AGENT_ID = _agent("coding_agent.agent.parent_id", "string", "The sub-agent that started this one")
+AGENT_LINK = _agent("coding_agent.agent.link", "string", "What proved the parent (`meta`, `tool_result` … `none`)")
+AGENT_BACKGROUND = _agent("coding_agent.agent.background", "boolean", "True for a sub-agent nobody waited for")
+AGENT_DESCRIPTION = _agent("coding_agent.agent.description", "string", "What it was sent for", is_opt_in=True)
+COMPACTION_COUNT = _agent("coding_agent.compaction.count", "int", "Summaries that replaced history", "{compaction}")
+
+# Model calls
+_chat = _Group()
+PROVIDER_NAME = _chat("gen_ai.provider.name", "string", "Always `anthropic`")
+REQUEST_MODEL = _chat("gen_ai.request.model", "string", "The model asked for; the one that answered if unknown")
+REASONING_LEVEL = _chat("gen_ai.request.reasoning.level", "string", "The effort asked for")
+RESPONSE_ID = _chat("gen_ai.response.id", "string", "The message id")
+RESPONSE_MODEL = _chat("gen_ai.response.model", "string", "The model that answered; prices follow it")
+CONVERSATION_COMPACTED = _chat("gen_ai.conversation.compacted", "boolean", "True after a compaction; never false")
+CACHE_READ_TOKENS = _chat("gen_ai.usage.cache_read.input_tokens", "int", "Part of the input", "{token}")
+CACHE_WRITE_TOKENS = _chat("gen_ai.usage.cache_write.input_tokens", "int", "Part of the input", "{token}")
+REASONING_TOKENS = _chat("gen_ai.usage.reasoning.output_tokens", "int", "Part of the output", "{token}")
+CACHE_WRITE_5M_TOKENS = _chat("coding_agent.usage.cache_write_5m.input_tokens", "int", "Kept 5 minutes", "{token}")
+CACHE_WRITE_1H_TOKENS = _chat("coding_agent.usage.cache_write_1h.input_tokens", "int", "Kept 1 hour", "{token}")
+USAGE_WEB_SEARCHES = _chat("coding_agent.usage.web_searches", "int", "Searches billed with the response", "{search}")
+USAGE_ITERATIONS = _chat("coding_agent.usage.iterations", "int", "Billed entries, where there are several", "{entry}")
+OUTPUT_IS_LOWER_BOUND = _chat(
+    "coding_agent.usage.output_is_lower_bound", "boolean", "True where the final count of output tokens is not recorded"
+)
+COST_AMOUNT = _chat("coding_agent.cost.amount", "double", "List price of the response; only model calls have it", "USD")
+COST_CURRENCY = _chat("coding_agent.cost.currency", "string", "ISO 4217: `USD`")
+COST_SOURCE = _chat("coding_agent.cost.source", "string", "`computed` from tokens or `reported` by the client")
+COST_UNPRICED = _chat("coding_agent.cost.unpriced", "boolean", "True where no price is known: the call has no cost")
+REQUEST_ID = _chat("coding_agent.request.id", "string", "The API's request id")
+REQUEST_SPEED = _chat("coding_agent.request.speed", "string", "`fast`; absent at standard speed")
+REQUEST_SERVICE_TIER = _chat("coding_agent.request.service_tier", "string", "`priority` or `batch`; else absent")
+REQUEST_GEO = _chat("coding_agent.request.inference_geo", "string", "Where inference was bound to, such as `us`")
+CALLING_AGENT = _chat("coding_agent.agent.name", "string", "The agent that made the call")
+ATTRIBUTION_SKILL = _chat("coding_agent.attribution.skill", "string", "The skill that caused the call")
+ATTRIBUTION_MCP_SERVER = _chat("coding_agent.attribution.mcp_server", "string", "The MCP server that caused the call")
+RETRY_COUNT = _chat("coding_agent.retry.count", "int", "Attempts that failed before the response came", "{attempt}")
+RETRY_ERROR_TYPES = _chat("coding_agent.retry.error_types", "string[]", "What those attempts failed of")
+
+# Tool calls
+_tool = _Group()
+TOOL_NAME = _tool("gen_ai.tool.name", "string", "The tool as the model called it")
+TOOL_TYPE = _tool("gen_ai.tool.type", "string", "`extension` for MCP tools, else `function`")
+TOOL_CALL_ID = _tool("gen_ai.tool.call.id", "string", "The tool_use id")
+TOOL_ARGUMENTS = _tool("gen_ai.tool.call.arguments", "string", "The tool's input, as JSON", is_opt_in=True)
+TOOL_RESULT = _tool("gen_ai.tool.call.result", "string", "The tool's output", is_opt_in=True)
+SKILL_NAME = _tool("gen_ai.skill.name", "string", "The skill loaded")
+EXECUTABLE_NAME = _tool("process.executable.name", "string", "The program a shell command runs")
+EXIT_CODE = _tool("process.exit.code", "int", "Exit code of the command, where it is recorded")
+FILE_PATH = _tool("file.path", "string", "The file read or written", is_opt_in=True)
+MCP_METHOD = _tool("mcp.method.name", "string", "`tools/call`")
+MCP_SERVER = _tool("coding_agent.mcp.server", "string", "The MCP server that has the tool")
+MCP_TOOL = _tool("coding_agent.mcp.tool", "string", "The tool's name on its MCP server")
+PERMISSION_WAIT = _tool("coding_agent.permission.wait_duration", "double", "Time the call waited for the user", "s")
+PERMISSION_DECISION = _tool("coding_agent.permission.decision", "string", "`accept` or `reject`")
+PERMISSION_SOURCE = _tool("coding_agent.permission.source", "string", "Who decided (`user_temporary`, `config` …)")
+PERMISSION_DENIAL = _tool("coding_agent.permission.denial", "string", "Why it was refused (`user-rejected` …)")
+LINES_ADDED = _tool("coding_agent.lines.added", "int", "Lines the tool added to files", "{line}")
+LINES_REMOVED = _tool("coding_agent.lines.removed", "int", "Lines the tool removed from files", "{line}")
+TOOL_RESULT_SIZE = _tool("coding_agent.tool.result_size", "int", "Size of the tool's result", "By")
+TOOL_WEB_SEARCHES = _tool("coding_agent.tool.web_searches", "int", "Searches the tool made", "{search}")
+
+# Tool calls and events: commits and pull requests
+_commit = _Group()
+REF_HEAD_REVISION = _commit("vcs.ref.head.revision", "string", "The commit made, as abbreviated as git printed it")
+COMMIT_KIND = _commit("coding_agent.commit.kind", "string", "`committed`, `amended` or `cherry-picked`")
+_change = _Group()
+CHANGE_ID = _change("vcs.change.id", "string", "Number of the pull request")
+CHANGE_ACTION = _change("coding_agent.change.action", "string", "`created`, `edited`, `commented` … or `linked`")
+REPOSITORY_URL = _change("vcs.repository.url.full", "string", "Browser URL of the pull request's repository")
+REPOSITORY_NAME = _change("vcs.repository.name", "string", "Its name without the owner")
+OWNER_NAME = _change("vcs.owner.name", "string", "Its owner")
+VCS_PROVIDER_NAME = _change("vcs.provider.name", "string", "`github`, `gitlab`, `bitbucket` or `gitea`")
+
+# Span links
+LINK_TYPE = _Group()("coding_agent.link.type", "string", "`previous_turn`, `continued_turn` or `fork_origin`")
+
+# Events
+_event = _Group(_every)
+EVENT_UID = _event("log.record.uid", "string", "Hash of what happened: equal ids are one event sent twice")
+_exception = _Group(_event)
+EXCEPTION_TYPE = _exception("exception.type", "string", "A bounded word (`rate_limit`, `overloaded_error` …)")
+STATUS_CODE = _exception("http.response.status_code", "int", "Status of the API's answer, where there was one")
+RETRY_ATTEMPT = _exception("coding_agent.retry.attempt", "int", "Which attempt failed for good", "{attempt}")
+_compaction = _Group(_event)
+COMPACTION_TRIGGER = _compaction("coding_agent.compaction.trigger", "string", "`auto` or `manual`")
+TOKENS_BEFORE = _compaction("coding_agent.compaction.tokens_before", "int", "Size of the history", "{token}")
+TOKENS_AFTER = _compaction("coding_agent.compaction.tokens_after", "int", "Size of the summary", "{token}")
+COMPACTION_DURATION = _compaction("coding_agent.compaction.duration", "double", "Time the compaction took", "s")
+_hook = _Group(_event)
+HOOK_EVENT = _hook("coding_agent.hook.event", "string", "What the hook is registered for (`PreToolUse` …)")
+HOOK_NAME = _hook("coding_agent.hook.name", "string", "The hook's name in the client")
+HOOK_OUTCOME = _hook("coding_agent.hook.outcome", "string", "`success`, `blocking_error`, `error` or `cancelled`")
+HOOK_DURATION = _hook("coding_agent.hook.duration", "double", "Time the hook ran", "s")
+
+OP_INVOKE_AGENT = "invoke_agent"
+OP_CHAT = "chat"
+OP_EXECUTE_TOOL = "execute_tool"
+
+SPANS = (
+    SpanShape(
+        OP_INVOKE_AGENT,
+        SpanKind.INTERNAL,
+        (f"{OP_INVOKE_AGENT} {{{AGENT_NAME}}}",),
+        "A turn of the main agent (the root of its trace), or the run of a sub-agent",
+        (*_span, *_acting, *_talking, *_agent),
+    ),
+    SpanShape(
+        OP_CHAT,
+        SpanKind.CLIENT,
+        (f"{OP_CHAT} {{{REQUEST_MODEL}}}",),
+        "One response of the model, retries included; the only span with a cost",
+        (*_span, *_talking, *_chat),
+    ),
+    SpanShape(
+        OP_EXECUTE_TOOL,
+        SpanKind.INTERNAL,
+        tuple(f"{OP_EXECUTE_TOOL} {{{TOOL_NAME}}}{x}" for x in (f" {{{EXECUTABLE_NAME}}}", f" {{{SKILL_NAME}}}", "")),
+        "One finished tool call, the wait for permission included",
+        (*_span, *_acting, *_tool, *_commit, *_change),
+    ),
+)
+
+SESSION_START = EventShape("session.start", 9, "The session's first own record", (*_event, PREVIOUS_SESSION_ID))
+EXCEPTION = EventShape(
+    "gen_ai.client.operation.exception", 13, "A request to the model API that failed for good", (*_exception,)
+)
+COMPACTION = EventShape("coding_agent.compaction", 9, "An agent's history was replaced by a summary", (*_compaction,))
+HOOK = EventShape("coding_agent.hook", 9, "A user's hook ran; WARN unless it succeeded", (*_hook, TOOL_CALL_ID))
+PERMISSION_DENIED = EventShape(
+    "coding_agent.permission.denied",
+    9,
+    "The user or a policy refused a tool call",
+    (*_event, TOOL_NAME, TOOL_CALL_ID, PERMISSION_DENIAL, PERMISSION_SOURCE, AGENT_NAME),
+)
+COMMIT = EventShape(
+    "coding_agent.commit", 9, "A tool call made a commit", (*_event, *_commit, REF_HEAD_NAME, TOOL_CALL_ID)
+)
+PULL_REQUEST = EventShape(
+    "coding_agent.pull_request",
+    9,
+    "The session touched a pull request; without a turn where no tool call did it",
+    (*_event, *_change, TOOL_CALL_ID),
+)
+EVENTS = (SESSION_START, EXCEPTION, COMPACTION, HOOK, PERMISSION_DENIED, COMMIT, PULL_REQUEST)

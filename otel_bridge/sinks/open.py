@@ -1,0 +1,37 @@
+"""Opening OTLP sinks from their configurations (I/O)."""
+
+from __future__ import annotations
+
+from otel_bridge.sinks import Sink
+from otel_bridge.sinks.fanout import BySignal
+from otel_bridge.sinks.otlp.config import OtlpConfig
+from otel_bridge.sinks.otlp.courier import Courier
+from otel_bridge.sinks.otlp.delivery import IN_FLIGHT, OtlpSink
+from otel_bridge.sinks.otlp.packing import DEFAULT_LIMITS, Limits, Packer
+from otel_bridge.sinks.otlp.retry import DEFAULT_RETRY, RetryPolicy
+from otel_bridge.sinks.otlp.transport import make_encoder, open_transport
+from otel_bridge.telemetry import Scope
+
+
+def open_otlp_sink(
+    traces: OtlpConfig,
+    logs: OtlpConfig | None,
+    *,
+    scope: Scope,
+    limits: Limits = DEFAULT_LIMITS,
+    retry: RetryPolicy = DEFAULT_RETRY,
+    in_flight: int = IN_FLIGHT,
+) -> Sink:
+    """Open a sink for spans and log records; without ``logs`` log records are skipped on purpose.
+
+    Nothing is connected before the first request. UsageError if certificates or a proxy cannot be used.
+    """
+    configs = [config for config in (traces, logs) if config]
+    return BySignal({config.signal: _open(config, scope, limits, retry, in_flight) for config in configs})
+
+
+def _open(config: OtlpConfig, scope: Scope, limits: Limits, retry: RetryPolicy, in_flight: int) -> OtlpSink:
+    encoder = make_encoder(config, scope)
+    transport = open_transport(config, encoder.content_type, in_flight)
+    courier = Courier(config.signal, config.target.place, encoder, transport, retry)
+    return OtlpSink(config.signal, Packer(encoder, limits), courier, in_flight)

@@ -1,0 +1,150 @@
+"""Takes a request to its end: retries, cuts in half what is refused as a whole, says what became of it (I/O)."""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+import time
+from collections.abc import Callable
+from itertools import count
+
+from otel_bridge.sinks import Counts, Delivery, Rejection
+from otel_bridge.sinks.otlp.answers import Accepted, Answer, BadItems, Refused, Retry, TooLarge, Transport
+from otel_bridge.sinks.otlp.encoder import Encoder, Item
+from otel_bridge.sinks.otlp.packing import Request
+from otel_bridge.sinks.otlp.retry import RetryPolicy
+from otel_bridge.telemetry import Signal, Span
+
+_HOPELESS = 16
+"""So many items refused one by one before any was taken: then it is not about the items."""
+_SMALLEST_REQUEST_BYTES = 64 * 1024
+
+
+class Courier:
+    """Delivers requests of one signal to one endpoint, from any number of threads at once.
+
+    What one thread learns about the endpoint holds for all: a wait it asked for, its size limit, the end of hope.
+    Each such fact is one assignment, so no lock guards them.
+    """
+
+    def __init__(
+        self,
+        signal: Signal,
+        place: str,
+        encoder: Encoder,
+        transport: Transport,
+        retry: RetryPolicy,
+        *,
+        rng: random.Random | None = None,
+        now: Callable[[], float] = time.monotonic,
+        wait: Callable[[threading.Event, float], object] = threading.Event.wait,
+    ) -> None:
+        self.stopped = threading.Event()
+        """Set when nothing more is to be sent, whoever found that out."""
+        self.max_bytes = math.inf
+        """Larger requests need not be tried again."""
+        self._name = f"{signal}: {place}"
+        self._signal = signal
+        self._encoder = encoder
+        self._transport = transport
+        self._retry = retry
+        self._rng = rng or random.Random()  # noqa: S311 - spreads load, guards nothing
+        self._now = now
+        self._wait = wait
+        self._resume_at = -math.inf
+        self._last_success_at = -math.inf
+        self._refused_alone = 0
+
+    def deliver(self, request: Request) -> Delivery:
+        """Deliver a request; what is in neither count of the result was not delivered."""
+        answer = self._final_answer(request)
+        match answer:
+            case Accepted():
+                return self._accepted(request, answer)
+            case TooLarge() | BadItems() if len(request) > 1:
+                if isinstance(answer, TooLarge):
+                    self.max_bytes = max(request.encoded_bytes // 2, _SMALLEST_REQUEST_BYTES)
+                first, second = request.halves()
+                return self.deliver(first) + self.deliver(second)
+            case TooLarge() | BadItems():
+                return self._rejected(request.items[0], answer.reason)
+            case Refused():
+                self.stopped.set()
+                return self._failed(f"refused the data: {answer.reason}; {answer.advice}")
+            case Retry():
+                return self._gave_up(answer)
+            case None:
+                return Delivery()
+
+    def close(self) -> None:
+        """Close the transport; no thread may be delivering any more."""
+        self._transport.close()
+
+    def _final_answer(self, request: Request) -> Answer | None:
+        """Send until the answer is final. A ``Retry`` returned means given up, ``None`` means stopped."""
+        body = self._encoder.request(request.groups)
+        started_at = self._now()
+        for attempt in count():
+            self._wait_until(self._resume_at)
+            if self.stopped.is_set():
+                break
+            answer = self._transport.send(body)
+            if not isinstance(answer, Retry):
+                return answer
+            delay_s = self._retry.delay_s(attempt, answer.after_s, self._rng.random())
+            resume_at = self._now() + delay_s
+            if resume_at - started_at > self._retry.give_up_s:
+                if self._last_success_at < started_at:
+                    self.stopped.set()
+                return answer
+            if answer.after_s is None:
+                self._wait_until(resume_at)
+            else:
+                self._resume_at = max(self._resume_at, resume_at)
+        return None
+
+    def _wait_until(self, at: float) -> None:
+        if (delay_s := at - self._now()) > 0:
+            self._wait(self.stopped, delay_s)
+
+    def _accepted(self, request: Request, answer: Accepted) -> Delivery:
+        self._last_success_at = self._now()
+        rejected = min(answer.rejected, len(request))
+        counts = {self._signal: Counts(accepted=len(request) - rejected, rejected=rejected)}
+        if not rejected:
+            return Delivery(counts)
+        item = described(request.items[0])
+        if len(request) > 1:
+            item = f"{rejected} of {len(request)} items, the first of them {item}"
+        return Delivery(counts, rejections=(Rejection(self._signal, item, answer.message),))
+
+    def _rejected(self, item: Item, reason: str) -> Delivery:
+        delivery = Delivery(
+            {self._signal: Counts(rejected=1)}, rejections=(Rejection(self._signal, described(item), reason),)
+        )
+        self._refused_alone += 1
+        if self._refused_alone < _HOPELESS or self._last_success_at > -math.inf:
+            return delivery
+        self.stopped.set()
+        return delivery + self._failed(
+            f"refuses every single item: {reason}; check that an OTLP receiver listens there"
+        )
+
+    def _gave_up(self, answer: Retry) -> Delivery:
+        asked = f" (it asks to wait {answer.after_s:g} s)" if answer.after_s else ""
+        return self._failed(
+            f"did not take the data within {self._retry.give_up_s:g} s: {answer.reason}{asked}; "
+            "check that a collector listens there and is healthy"
+        )
+
+    def _failed(self, sentence: str) -> Delivery:
+        return Delivery(failures=(f"{self._name} {sentence}",))
+
+
+def described(item: Item) -> str:
+    """Name an item so that a person finds it again."""
+    if isinstance(item, Span):
+        return f"{item.name} (trace {item.trace_id.hex()}, span {item.span_id.hex()})"
+    ids = f"trace {item.trace_id.hex()}, span {item.span_id.hex()}" if item.trace_id else f"at {item.time_ns} ns"
+    return f"{item.event_name} ({ids})"

@@ -1,0 +1,109 @@
+"""Batches become requests of a bounded size, and a request can be cut in half (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from msgspec import Struct
+
+from otel_bridge.sinks.otlp.encoder import Encoder, Group, Item
+from otel_bridge.telemetry import Batch, Resource
+
+MIB = 1024 * 1024
+_CHUNK = 256
+
+
+class Limits(Struct, frozen=True):
+    """How large a request may grow. A single item larger than that travels alone."""
+
+    max_items: int = 2048
+    max_bytes: int = 4 * MIB
+    """Before compression; a gRPC server takes no more unless told to."""
+    one_resource_per_request: bool = False
+    """For receivers that refuse a request as a whole: the fault of one resource stays its own."""
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class Request(Struct):
+    """Items of one signal that travel together, in the order they came."""
+
+    groups: list[Group]
+
+    def __len__(self) -> int:
+        return sum(len(group.items) for group in self.groups)
+
+    @property
+    def items(self) -> list[Item]:
+        """The items of all groups."""
+        return list(chain.from_iterable(group.items for group in self.groups))
+
+    @property
+    def encoded_bytes(self) -> int:
+        """The size of all items, encoded."""
+        return sum(len(encoded) for group in self.groups for encoded in group.encoded)
+
+    def halves(self) -> tuple[Request, Request]:
+        """Cut the items into a first and a second half. Needs at least two."""
+        middle = len(self) // 2
+        return self._part(0, middle), self._part(middle, len(self))
+
+    def _part(self, start: int, end: int) -> Request:
+        groups = []
+        for group in self.groups:
+            part = slice(max(start, 0), max(end, 0))
+            if group.items[part]:
+                groups.append(Group(group.resource, group.head, group.items[part], group.encoded[part]))
+            start, end = start - len(group.items), end - len(group.items)
+        return Request(groups)
+
+
+class Packer:
+    """Collects batches of one signal and gives them out as full requests."""
+
+    def __init__(self, encoder: Encoder, limits: Limits) -> None:
+        self.max_bytes: float = limits.max_bytes
+        """May be lowered at any time, when a receiver turns out to take less."""
+        self._encoder = encoder
+        self._limits = limits
+        self._groups: list[Group] = []
+        self._items = 0
+        self._bytes = 0
+
+    def add(self, batch: Batch) -> Iterator[Request]:
+        """Yield the requests that this batch fills up."""
+        if self._limits.one_resource_per_request and not self._continues(batch.resource):
+            yield from self.flush()
+        group = self._group(batch.resource)
+        for start in range(0, len(batch.items), _CHUNK):
+            items: Sequence[Item] = batch.items[start : start + _CHUNK]
+            for item, encoded in zip(items, self._encoder.items(items), strict=True):
+                if self._is_full(len(encoded)):
+                    yield from self.flush()
+                    group = self._group(batch.resource)
+                group.items.append(item)
+                group.encoded.append(encoded)
+                self._items += 1
+                self._bytes += len(encoded) + 1  # JSON puts a comma between items
+
+    def flush(self) -> Iterator[Request]:
+        """Yield the request begun, if anything is in it."""
+        if self._items:
+            groups = [group for group in self._groups if group.items]
+            self._groups, self._items, self._bytes = [], 0, 0
+            yield Request(groups)
+
+    def _is_full(self, more_bytes: int) -> bool:
+        return self._items > 0 and (self._items >= self._limits.max_items or self._bytes + more_bytes > self.max_bytes)
+
+    def _continues(self, resource: Resource) -> bool:
+        return bool(self._groups) and self._groups[-1].resource == resource
+
+    def _group(self, resource: Resource) -> Group:
+        if not self._continues(resource):
+            head = self._encoder.head(resource)
+            self._groups.append(Group(resource, head, [], []))
+            self._bytes += len(head) + self._encoder.frame_bytes
+        return self._groups[-1]
