@@ -358,10 +358,7 @@ class Session(Struct, frozen=True):
     def calls(self) -> Iterator[ModelCall]:
         """Every model call of the session, sub-agents included, depth first in turn order."""
         for turn in self.turns:
-            yield from _calls(turn.calls)
-            yield from _calls_of_tools(turn.late_tool_calls)
-            for agent in turn.agents:
-                yield from agent_calls(agent)
+            yield from turn_calls(turn)
 
     def tool_calls(self) -> Iterator[ToolCall]:
         """Every tool call of the session, sub-agents included; unfinished ones too."""
@@ -369,6 +366,14 @@ class Session(Struct, frozen=True):
             yield from call.tool_calls
         for turn in self.turns:
             yield from turn.late_tool_calls
+
+
+def turn_calls(turn: Turn) -> Iterator[ModelCall]:
+    """Every model call of a turn, sub-agents included."""
+    yield from _calls(turn.calls)
+    yield from _calls_of_tools(turn.late_tool_calls)
+    for agent in turn.agents:
+        yield from agent_calls(agent)
 
 
 def agent_calls(agent: Agent) -> Iterator[ModelCall]:

@@ -80,6 +80,7 @@ SERVICE_NAME = _resource("service.name", "string", "The agent, unless settings n
 SERVICE_VERSION = _resource("service.version", "string", "Version of the agent's client during the turn")
 DEPLOYMENT_ENVIRONMENT_NAME = _resource("deployment.environment.name", "string", "Set by settings")
 HOST_NAME = _resource("host.name", "string", "Set by settings")
+USER_NAME = _resource("user.name", "string", "Set by settings: the account of the operating system")
 HOST_TYPE = _resource("coding_agent.host.type", "string", "Where the agent ran: `local`, `ci`, `cluster` or `cloud`")
 
 # Every span and event

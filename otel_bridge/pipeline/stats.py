@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from functools import partial
@@ -10,10 +10,9 @@ from functools import partial
 from msgspec import Struct
 
 from otel_bridge.model import Problem
+from otel_bridge.pipeline.client import client_account
 from otel_bridge.prices import price_call
-from otel_bridge.sources.transcript.calls import CallDraft
 from otel_bridge.sources.transcript.census import SessionCensus
-from otel_bridge.sources.transcript.client_cost import ClientCost, unrecorded_reasons
 from otel_bridge.sources.transcript.discover import SessionFiles
 from otel_bridge.sources.transcript.lines import LineAccount
 from otel_bridge.sources.transcript.survey import Survey, survey_sessions
@@ -97,11 +96,7 @@ def tally_calls(census: SessionCensus, *, zone: tzinfo) -> SessionTally:
     for call in census.calls:
         usage = call.usage()
         cost = price_call(call.model, usage, call.ended_ns, call.terms(), call.billed_entries())
-        key = call.model, day(call.ended_ns)
-        group = groups.get(key)
-        if group is None:
-            group = groups[key] = Totals()
-        group.add_call(usage, cost)
+        _group(groups, call.model, day(call.ended_ns)).add_call(usage, cost)
         times.append(call.ended_ns)
         if cost is None:
             unpriced.add(call.model)
@@ -109,12 +104,20 @@ def tally_calls(census: SessionCensus, *, zone: tzinfo) -> SessionTally:
         for tool_id in call.tool_ids:
             at_ns = census.finished_tool_ids[tool_id]
             times.append(at_ns)
-            groups.setdefault((call.model, day(at_ns)), Totals()).tool_calls += 1
+            _group(groups, call.model, day(at_ns)).tool_calls += 1
     known = [at_ns for at_ns in times if at_ns]
     tally.started_ns, tally.ended_ns = (min(known), max(known)) if known else (0, 0)
     tally.groups = [(model, on, totals) for (model, on), totals in sorted(groups.items())]
     tally.unpriced_models = sorted(unpriced)
     return tally
+
+
+def _group(groups: dict[tuple[str, str], Totals], model: str, day: str) -> Totals:
+    key = model, day
+    group = groups.get(key)
+    if group is None:
+        group = groups[key] = Totals()
+    return group
 
 
 def _add_session(stats: Stats, survey: Survey[SessionTally], session_id: str, tally: SessionTally) -> None:
@@ -124,7 +127,10 @@ def _add_session(stats: Stats, survey: Survey[SessionTally], session_id: str, ta
         stats.by_model.setdefault(model, Totals()).add(totals)
         stats.by_day.setdefault(on, Totals()).add(totals)
     stats.totals.add(session)
-    _add_client_cost(survey, session)
+    client = client_account(survey, session_id)
+    session.client_cost_usd = client.cost_usd
+    session.unrecorded_cost_usd = client.unrecorded_usd
+    session.unrecorded_reasons = client.unrecorded_reasons
     stats.client_cost_usd += session.client_cost_usd or 0
     stats.unrecorded_cost_usd += session.unrecorded_cost_usd or 0
     stats.sessions.append(session)
@@ -146,33 +152,6 @@ def _session_stats(survey: Survey[SessionTally], session_id: str, tally: Session
         project=head.project,
         title=head.title,
     )
-
-
-def _add_client_cost(survey: Survey[SessionTally], session: SessionStats) -> None:
-    if not survey.heads[session.session_id].has_cost_state:
-        return
-    census = survey.census(session.session_id)
-    client = survey.client_cost(census)
-    if client is None:
-        return
-    own = survey.ownership.own_part(census)
-    session.client_cost_usd = client.total_usd
-    session.unrecorded_cost_usd = unrecorded_usd(own.calls, client)
-    if session.unrecorded_cost_usd != 0:
-        session.unrecorded_reasons = unrecorded_reasons(own, client)
-
-
-def unrecorded_usd(calls: Iterable[CallDraft], client: ClientCost) -> Decimal | None:
-    """Return the client's total less our price of the calls it had counted; ``None`` if one of them is unpriced."""
-    ours = Decimal(0)
-    for call in calls:
-        if client.until_ns and call.ended_ns >= client.until_ns:
-            continue
-        cost = price_call(call.model, call.usage(), call.ended_ns, call.terms(), call.billed_entries())
-        if cost is None:
-            return None
-        ours += cost
-    return (client.total_usd - ours).normalize()
 
 
 def _iso(at_ns: int) -> str | None:

@@ -2,52 +2,58 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
-from otel_bridge.errors import DeliveryError, UsageError
 from otel_bridge.sinks import Counts, Delivery
 from otel_bridge.sinks.otlp.json import JsonEncoder
 from otel_bridge.sinks.otlp.packing import Limits, Packer, Request
+from otel_bridge.sinks.output import Output, open_output
 from otel_bridge.telemetry import Batch, Scope, Signal
 
-STDOUT = "-"
 _LIMITS = Limits(max_items=512)
+"""Of one line."""
 
 
 class FileSink:
-    """Writes export requests of all signals, one per line.
+    """Writes the export requests of all signals, one per line; a request written counts as accepted."""
 
-    A file appears, or is replaced, only when the sink is closed: until then the lines are in a hidden file beside
-    it. ``-`` is the standard output; it and whatever is no regular file (a pipe, a device) is written as we go.
-    """
-
-    def __init__(self, target: str | Path, scope: Scope) -> None:
+    def __init__(self, output: Output, scope: Scope) -> None:
+        self._output = output
         self._scope = scope
+        self._encoders: dict[Signal, JsonEncoder] = {}
         self._packers: dict[Signal, Packer] = {}
         self._delivery = Delivery()
-        self._target = Path(target).resolve()
-        self._partial: Path | None = None
-        self._is_stdout = target == STDOUT
-        if not self._is_stdout and (self._target.is_file() or not self._target.exists()):
-            self._partial = self._target.with_name(f".{self._target.name}.{os.getpid()}.partial")
-        try:
-            self._file = sys.stdout.buffer if self._is_stdout else (self._partial or self._target).open("wb")
-        except OSError as error:
-            raise UsageError(f"{target} cannot be written: {error.strerror}") from None
+        self._is_open = True
 
     def send(self, batch: Batch) -> None:
-        """Write the requests that this batch fills up. DeliveryError if the disk does not take them."""
+        """Write the lines that this batch fills up. DeliveryError if the disk does not take them."""
+        assert self._is_open, "the sink is closed"
         if batch.signal not in self._packers:
-            self._packers[batch.signal] = Packer(JsonEncoder(batch.signal, self._scope), _LIMITS)
+            encoder = self._encoders[batch.signal] = JsonEncoder(batch.signal, self._scope)
+            self._packers[batch.signal] = Packer(encoder, _LIMITS)
         self._write(batch.signal, self._packers[batch.signal].add(batch))
 
     def close(self) -> Delivery:
-        """Write the rest and let the file appear. DeliveryError if the disk does not take it."""
-        if not self._file.closed:
-        for signal, packer in self._packers.items():
-            self._write(signal, packer.flush())
-        ...
+        """Write the rest and publish the file. DeliveryError if the disk does not take it."""
+        if self._is_open:
+            for signal, packer in self._packers.items():
+                self._write(signal, packer.flush())
+            self._output.publish()
+            self._is_open = False
+        return self._delivery
+
+    def abort(self) -> None:
+        """Publish nothing."""
+        self._is_open = False
+        self._output.discard()
+
+    def _write(self, signal: Signal, requests: Iterable[Request]) -> None:
+        for request in requests:
+            self._output.write(self._encoders[signal].request(request.groups) + b"\n")
+            self._delivery += Delivery({signal: Counts(accepted=len(request))})
+
+
+def open_file_sink(target: str | Path, scope: Scope) -> FileSink:
+    """Open a sink that writes to a path, or to the standard output for ``-``. UsageError if it cannot be written."""
+    return FileSink(open_output(target), scope)

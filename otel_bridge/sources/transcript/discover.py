@@ -1,3 +1,4 @@
+# ruff: noqa: PTH - thousands of files: strings are several times faster than Path
 """Which files belong to which session (I/O: lists folders, peeks into files whose name says too little)."""
 
 from __future__ import annotations
@@ -6,6 +7,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -22,7 +24,8 @@ _NOT_TRANSCRIPTS = frozenset({"journal.jsonl", "history.jsonl"})
 class TranscriptFile(Struct, frozen=True):
     """One ``.jsonl`` file: a main transcript, or a sub-agent's when ``agent_id`` is set."""
 
-    path: Path
+    path: str
+    """A string: ``pathlib`` would cost more than everything else here on thousands of files."""
     session_id: str
     agent_id: str | None
     size_bytes: int
@@ -51,53 +54,51 @@ def discover_sessions(roots: Iterable[Path]) -> list[SessionFiles]:
         NotFoundError: a root does not exist.
     """
     groups: dict[str, list[TranscriptFile]] = defaultdict(list)
-    for path in _unique_files(roots):
-        file = _transcript_file(path)
-        if file is not None:
-            groups[file.session_id].append(file)
+    seen: set[tuple[int, int]] = set()
+    for root in roots:
+        if not root.exists():
+            raise NotFoundError(f"no such file or folder: {root}. Give a transcript, a folder of them, or no path at all.")
+        for path, status in _jsonl_files(str(root)):
+            identity = status.st_dev, status.st_ino
+            if identity not in seen:
+                seen.add(identity)
+                file = _transcript_file(path, status.st_size)
+                if file is not None:
+                    groups[file.session_id].append(file)
     return [
-        SessionFiles(session_id, tuple(sorted(files, key=lambda file: (file.agent_id or "", file.size_bytes, file.path))))
+        SessionFiles(session_id, tuple(sorted(files, key=lambda file: (file.agent_id or "", -file.size_bytes, file.path))))
         for session_id, files in sorted(groups.items())
     ]
 
 
-def _unique_files(roots: Iterable[Path]) -> Iterator[str]:
-    seen: set[str] = set()
-    for root in roots:
-        if not root.exists():
-            raise NotFoundError(f"no such file or folder: {root}. Give a transcript, a folder of them, or no path at all.")
-        for path in _jsonl_files(str(root)):
-            real = os.path.realpath(path)
-            if real not in seen:
-                seen.add(real)
-                yield path
-
-
-def _jsonl_files(root: str) -> Iterator[str]:
-    if os.path.isfile(root):  # noqa: PTH113 - thousands of files: strings are several times faster than Path
-        yield root
+def _jsonl_files(root: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield candidates in a fixed order; links to files are followed, links to folders are not (they may be loops)."""
+    if not os.path.isdir(root):
+        yield root, os.stat(root)
         return
-    for folder, folders, names in os.walk(root):
-        folders.sort()
-        for name in sorted(names):
-            if name.endswith(".jsonl") and name not in _NOT_TRANSCRIPTS:
-                yield os.path.join(folder, name)  # noqa: PTH118 - see above
+    folders = []
+    with os.scandir(root) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.path)
+            elif entry.name.endswith(".jsonl") and entry.name not in _NOT_TRANSCRIPTS:
+                with suppress(OSError):  # deleted meanwhile, or a dangling link
+                    yield entry.path, entry.stat()
+    for folder in folders:
+        with suppress(PermissionError):
+            yield from _jsonl_files(folder)
 
 
-def _transcript_file(path: str) -> TranscriptFile | None:
-    try:
-        size = os.stat(path).st_size  # noqa: PTH116 - see above
-    except OSError:
-        return None
+def _transcript_file(path: str, size_bytes: int) -> TranscriptFile | None:
     folder, name = os.path.split(path)
     stem = name.removesuffix(".jsonl")
     if stem.startswith("agent-"):
         session_id = _parent_session(folder) or _peek_session_id(path) or stem
-        return TranscriptFile(Path(path), session_id, stem.removeprefix("agent-"), size)
+        return TranscriptFile(path, session_id, stem.removeprefix("agent-"), size_bytes)
     uuid = _UUID_AT_END.search(stem)
     if uuid is None and _peek_session_id(path) is None:
         return None
-    return TranscriptFile(Path(path), uuid[0].lower() if uuid else stem, None, size)
+    return TranscriptFile(path, uuid[0].lower() if uuid else stem, None, size_bytes)
 
 
 def _parent_session(folder: str) -> str | None:
@@ -109,7 +110,7 @@ def _parent_session(folder: str) -> str | None:
 
 def _peek_session_id(path: str) -> str | None:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - see above
+        with open(path, "rb") as file:
             found = _SESSION_ID.search(file.read(_PEEK_BYTES))
     except OSError:
         return None

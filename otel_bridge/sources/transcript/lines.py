@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -46,7 +45,7 @@ class LineAccount(msgspec.Struct):
         """Note a problem at a line; only the first ones of a file keep their place."""
         self.problem_count += 1
         if len(self.problems) < MAX_PROBLEMS_PER_FILE:
-            self.problems.append(Problem(str(place.path), place.number, place.offset_bytes, reason, detail))
+            self.problems.append(Problem(place.path, place.number, place.offset_bytes, reason, detail))
 
     def pass_over(self, record: Record) -> None:
         """Count a record of a type we take nothing from."""
@@ -71,13 +70,13 @@ class LineAccount(msgspec.Struct):
 class Place(NamedTuple):
     """Where a line stands."""
 
-    path: Path
+    path: str
     number: int
     offset_bytes: int
 
 
 def read_records(
-    path: Path, account: LineAccount, *, with_ticks: bool = False, max_line_bytes: int = MAX_LINE_BYTES
+    path: str, account: LineAccount, *, with_ticks: bool = False, max_line_bytes: int = MAX_LINE_BYTES
 ) -> Iterator[tuple[int, Record]]:
     """Yield line number and record of the useful lines of a file in order; fill ``account`` on the way.
 

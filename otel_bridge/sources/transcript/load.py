@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,14 @@ from otel_bridge.sources.transcript.lines import LineAccount, read_records
 from otel_bridge.sources.transcript.ownership import Ownership
 from otel_bridge.sources.transcript.records import AgentMeta
 
+class ClientAccount(msgspec.Struct, frozen=True):
+    """The client's own word on a session, and what it leaves unexplained."""
+
+    cost_usd: Decimal | None = None
+    unrecorded_usd: Decimal | None = None
+    unrecorded_reasons: tuple[str, ...] = ()
+
+
 _decode_meta = msgspec.json.Decoder(AgentMeta).decode
 
 
@@ -27,6 +36,7 @@ def load_session(
     ownership: Ownership = Ownership(),  # noqa: B008 - frozen
     keep_content: bool = False,
     files_of: Callable[[str], SessionFiles | None] = lambda session_id: None,
+    client: ClientAccount = ClientAccount(),  # noqa: B008 - frozen
 ) -> Session:
     """Read and assemble one session.
 
@@ -41,8 +51,11 @@ def load_session(
     assembled = SessionAssembly(session.session_id, sorter, options).session()
     return msgspec.structs.replace(
         assembled,
+        client_cost_usd=client.cost_usd,
+        unrecorded_cost_usd=client.unrecorded_usd,
+        unrecorded_reasons=client.unrecorded_reasons,
         problems=tuple(sorted(account.problems)),
-        paths=tuple(sorted(str(file.path) for file in session.files)),
+        paths=tuple(sorted(file.path for file in session.files)),
     )
 
 
@@ -55,7 +68,7 @@ def _sorted_lanes(session: SessionFiles, account: LineAccount, *, keep_content: 
             for number, record in read_records(file.path, own, with_ticks=True):
                 sorter.add(record, f"{session.session_id}#{number}")
         except OSError as error:
-            own.problems.append(Problem(str(file.path), 0, 0, "unreadable", error.strerror or str(error)))
+            own.problems.append(Problem(file.path, 0, 0, "unreadable", error.strerror or str(error)))
         account.add(own)
     return sorter
 
@@ -63,7 +76,7 @@ def _sorted_lanes(session: SessionFiles, account: LineAccount, *, keep_content: 
 def _agent_meta(file: TranscriptFile, account: LineAccount) -> AgentMeta | None:
     if file.agent_id is None:
         return None
-    path = Path(str(file.path).removesuffix(".jsonl") + ".meta.json")
+    path = Path(file.path.removesuffix(".jsonl") + ".meta.json")
     try:
         return _decode_meta(path.read_bytes())
     except FileNotFoundError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO
 
 MAX_LINE_BYTES = 64 << 20
@@ -19,7 +18,7 @@ class LineReader:
     being written. ``number`` (1-based) and ``offset_bytes`` tell where the line just given stands.
     """
 
-    def __init__(self, path: Path, max_line_bytes: int = MAX_LINE_BYTES) -> None:
+    def __init__(self, path: str, max_line_bytes: int = MAX_LINE_BYTES) -> None:
         self.number = 0
         self.offset_bytes = 0
         self._path = path
@@ -32,7 +31,7 @@ class LineReader:
             OSError: the file cannot be opened or read.
         """
         limit, next_offset = self._limit, 0
-        with self._path.open("rb", buffering=_BUFFER_BYTES) as file:
+        with open(self._path, "rb", buffering=_BUFFER_BYTES) as file:  # noqa: PTH123 - see TranscriptFile.path
             readline = file.readline
             while raw := readline(limit):
                 self.number += 1

@@ -60,7 +60,7 @@ def take_census(session: SessionFiles) -> tuple[SessionCensus, LineAccount]:
             for number, record in read_records(file.path, account):
                 taker.add(record, f"{session.session_id}#{number}", file.agent_id is not None)
         except OSError as error:
-            account.problems.append(Problem(str(file.path), 0, 0, "unreadable", error.strerror or str(error)))
+            account.problems.append(Problem(file.path, 0, 0, "unreadable", error.strerror or str(error)))
             account.problem_count += 1
         total.add(account)
     return taker.result(), total
@@ -111,9 +111,10 @@ class Survey(Generic[SummaryT]):
         self._holders.clear()
         if not self._sharing:
             return
-        self.ownership = resolve_ownership(self.census(session_id) for session_id in sorted(self._sharing))
-        for session_id in self._sharing:
-            self._summaries[session_id] = self._summarize(self.ownership.own_part(self.census(session_id)))
+        sharing = [self.census(session_id) for session_id in sorted(self._sharing)]
+        self.ownership = resolve_ownership(sharing)
+        for census in sharing:
+            self._summaries[census.session_id] = self._summarize(self.ownership.own_part(census))
 
 
 def survey_sessions(

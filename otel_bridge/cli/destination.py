@@ -1,0 +1,67 @@
+"""Where an export goes: options and environment → a sink."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from otel_bridge.errors import UsageError
+from otel_bridge.semconv import SCOPE
+from otel_bridge.sinks import Sink
+from otel_bridge.sinks.console import ConsoleSink
+from otel_bridge.sinks.fanout import FanOut
+from otel_bridge.sinks.file import open_file_sink
+from otel_bridge.sinks.open import open_otlp_sink
+from otel_bridge.sinks.otlp.config import OtlpConfig, names_endpoint, otlp_config
+from otel_bridge.telemetry import Signal
+
+class Destination(Struct, frozen=True):
+    """The ways out that were asked for; at least one."""
+
+    traces: OtlpConfig | None = None
+    logs: OtlpConfig | None = None
+    """``None`` where nobody asked for events: they are skipped on purpose."""
+    file: str | None = None
+    to_console: bool = False
+
+    @property
+    def places(self) -> list[str]:
+        """Return names of the places for people."""
+        named = [self.traces.target.place if self.traces else None, self.file, "the terminal" if self.to_console else None]
+        return [place for place in named if place]
+
+
+def destination(
+    env: Mapping[str, str], *, endpoint: str | None, protocol: str | None, file: str | None, to_console: bool
+) -> Destination:
+    """Choose the ways out. The environment's endpoint is used when no option names any.
+
+    Raises:
+        UsageError: there is none, or a variable is wrong.
+    """
+    by_environment = endpoint is None and file is None and not to_console
+    traces = logs = None
+    if endpoint is not None or (by_environment and names_endpoint(env, Signal.TRACES)):
+        traces = otlp_config(env, Signal.TRACES, endpoint=endpoint, protocol=protocol)
+    if endpoint is not None or (by_environment and names_endpoint(env, Signal.LOGS)):
+        logs = otlp_config(env, Signal.LOGS, endpoint=endpoint, protocol=protocol)
+    if traces is None and file is None and not to_console:
+        raise UsageError(
+            "nowhere to send to. Give --endpoint http://localhost:4318 (or set OTEL_EXPORTER_OTLP_ENDPOINT),"
+            " --to-file spans.jsonl, or --console"
+        )
+    return Destination(traces, logs, file, to_console)
+
+
+def open_sink(to: Destination) -> Sink:
+    """Open the sink; nothing is connected before the first request."""
+    sinks: list[Sink] = []
+    if to.traces is not None:
+        sinks.append(open_otlp_sink(to.traces, to.logs, scope=SCOPE))
+    if to.file is not None:
+        sinks.append(open_file_sink(to.file, SCOPE))
+    if to.to_console:
+        sinks.append(ConsoleSink(sys.stdout))
+    return sinks[0] if len(sinks) == 1 else FanOut(sinks)

@@ -1,0 +1,117 @@
+"""``otel-bridge export``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from otel_bridge.cli.destination import destination, open_sink
+from otel_bridge.cli.options import common_options, find_sessions
+from otel_bridge.convert import ContentPolicy, ConvertOptions
+from otel_bridge.errors import DeliveryError
+from otel_bridge.pipeline.export import ExportSummary, export_sessions
+from otel_bridge.pipeline.sessions import SessionLibrary
+from otel_bridge.settings import environment, resource_attributes, worker_count
+
+_PROTOCOLS = ("grpc", "http/protobuf", "http/json")
+
+
+@click.command("export", epilog="Example: otel-bridge export --endpoint http://localhost:4318")
+@common_options
+@click.option("--endpoint", metavar="URL", help="OTLP receiver; default: OTEL_EXPORTER_OTLP_ENDPOINT.")
+@click.option("--protocol", type=click.Choice(_PROTOCOLS), help="Default: OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf.")
+@click.option("--to-file", metavar="FILE", help="Write OTLP/JSON lines as the collector does; - for stdout.")
+@click.option("--console", "to_console", is_flag=True, help="Print the spans as a tree.")
+@click.option("--content", type=click.Choice(["off", "messages", "tools", "all"]), default="off", show_default=True,
+              help="Send texts too, secrets redacted and cut to --content-bytes.")  # fmt: skip
+@click.option("--content-bytes", type=click.IntRange(min=64), default=2048, show_default=True, metavar="N",
+              help="Longest text sent.")  # fmt: skip
+@click.option("--include-open", is_flag=True, help="Also send turns that may still grow.")
+@click.option("--paths", "with_paths", is_flag=True, help="Send working folders and file names too.")
+def command(
+    paths: tuple[Path, ...],
+    as_json: bool,
+    or_samples: bool,
+    endpoint: str | None,
+    protocol: str | None,
+    to_file: str | None,
+    to_console: bool,
+    content: str,
+    content_bytes: int,
+    include_open: bool,
+    with_paths: bool,
+) -> None:
+    """Send sessions as OpenTelemetry GenAI spans and events.
+
+    The same transcripts always give the same spans with the same ids, so sending again adds nothing new. A turn that
+    may still grow is held back until it is over. Exits with 4 if the receiver did not take everything.
+    """
+    to = destination(environment(), endpoint=endpoint, protocol=protocol, file=to_file, to_console=to_console)
+    policy = ContentPolicy(
+        messages=content in ("messages", "all"), tools=content in ("tools", "all"), max_bytes=content_bytes
+    )
+    options = ConvertOptions(
+        resource=resource_attributes(environment()), content=policy, include_open=include_open, paths=with_paths
+    )
+    files = find_sessions(paths, or_samples=or_samples)
+    with _progress(sum(session.size_bytes for session in files)) as (surveyed, converted):
+        library = SessionLibrary(
+            files, now_ns=time.time_ns(), workers=worker_count(), keep_content=content != "off", progress=surveyed
+        )
+        sink = open_sink(to)
+        summary = export_sessions(
+            library, sink, options, progress=lambda session: converted(library.size_bytes(session.id))
+        )
+    _print_summary(summary, to.places, as_json=as_json)
+    if not summary.is_complete:
+        lost = summary.delivery.total
+        raise DeliveryError(f"{lost.rejected:,} items rejected, {lost.undelivered:,} not delivered (see the summary)")
+
+
+@contextmanager
+def _progress(size_bytes: int) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
+    """Show a bar for counting and one for sending on stderr, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield _ignore, _ignore
+        return
+    from rich.console import Console  # noqa: PLC0415 - only terminals need it
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description:<8}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        counting = progress.add_task("counting", total=size_bytes)
+        sending = progress.add_task("sending", total=size_bytes)
+        yield (lambda done: progress.advance(counting, done)), (lambda done: progress.advance(sending, done))
+
+
+def _ignore(size_bytes: int) -> None:
+    pass
+
+
+def _print_summary(summary: ExportSummary, places: list[str], *, as_json: bool) -> None:
+    if as_json:
+        import msgspec  # noqa: PLC0415 - loaded already, named only here
+
+        click.echo(msgspec.json.encode(summary))
+        return
+    accepted = summary.delivery.total
+    lines = [
+        f"{summary.sessions:,} sessions, {summary.turns:,} turns, {summary.calls:,} model calls,"
+        f" {summary.cost_usd:,.4f} USD" + (f" + {summary.unpriced_calls} unpriced" if summary.unpriced_calls else ""),
+        f"{summary.spans:,} spans and {summary.events:,} events to {', '.join(places)}:"
+        f" {accepted.accepted:,} accepted, {accepted.rejected:,} rejected, {accepted.undelivered:,} undelivered"
+        + (f", {accepted.skipped:,} skipped (no logs endpoint)" if accepted.skipped else ""),
+    ]
+    if summary.open_turns:
+        lines.append(f"{summary.open_turns:,} turns are still open and were held back (--include-open sends them)")
+    if summary.problem_count:
+        lines.append(f"{summary.problem_count:,} problems in the transcripts; `otel-bridge stats --json` lists them")
+    lines += [f"! {failure}" for failure in summary.delivery.failures]
+    lines += [f"! rejected {entry.item}: {entry.reason}" for entry in summary.delivery.rejections[:10]]
+    for line in lines:
+        click.echo(line, err=True)

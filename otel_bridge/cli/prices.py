@@ -1,0 +1,49 @@
+"""``otel-bridge prices``."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+import click
+import msgspec
+
+from otel_bridge.prices import PriceRow, price_rows, usd_str
+
+_FIGURES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
+
+
+@click.command("prices", epilog="Example: otel-bridge prices claude-haiku-5-5")
+@click.argument("model", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list for scripts.")
+def command(model: str | None, as_json: bool) -> None:
+    """List the prices used, in USD per million tokens, with their dates and sources.
+
+    MODEL is a model id in any of its forms; without it all models in the shipped table are listed.
+    """
+    rows = price_rows(model, time.time_ns())
+    if as_json:
+        click.echo(msgspec.json.encode([_as_json(row) for row in rows]))
+        return
+    from otel_bridge.cli.text import add_rows, console, make_table  # noqa: PLC0415 - only tables need it
+
+    headers = ("input", "output", "cache read", "write 5 min", "write 1 h")
+    table = make_table("USD per million tokens", ["model", "terms", "prompt", "valid", "source"], headers)
+    out = console()
+    out.print(add_rows(table, [_cells(row) for row in rows]))
+    out.print("Web searches are 0.01 USD each.")
+
+
+def _cells(row: PriceRow) -> tuple[str, ...]:
+    prompt = f"> {row.above_tokens:,}" if row.above_tokens else ""
+    figures = (usd_str(getattr(row, name)) for name in _FIGURES)
+    return row.model, row.terms, prompt, _validity(row.since, row.until), row.source, *figures
+
+
+def _validity(since: datetime | None, until: datetime | None) -> str:
+    return " ".join(filter(None, [f"from {since:%Y-%m-%d}" if since else "", f"until {until:%Y-%m-%d}" if until else ""]))
+
+
+def _as_json(row: PriceRow) -> dict[str, object]:
+    fields: dict[str, object] = msgspec.structs.asdict(row)
+    return fields | {name: usd_str(getattr(row, name)) for name in _FIGURES}

@@ -1,0 +1,85 @@
+"""Sessions → spans and events → a sink."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from msgspec import Struct
+
+from otel_bridge.convert import ConvertOptions, session_events, session_spans
+from otel_bridge.model import Problem, Session, turn_calls
+from otel_bridge.sinks import Delivery, Sink
+
+
+class ExportSummary(Struct):
+    """What an export made and what became of it."""
+
+    sessions: int = 0
+    """Sessions with at least one turn of their own."""
+    turns: int = 0
+    open_turns: int = 0
+    """Turns that may still grow: held back, to be sent once they are over."""
+    spans: int = 0
+    events: int = 0
+    calls: int = 0
+    """Model calls in the spans made."""
+    cost_usd: Decimal = Decimal(0)
+    """Cost of those calls; unpriced ones are not in it."""
+    unpriced_calls: int = 0
+    delivery: Delivery = Delivery()
+    problem_count: int = 0
+    problems: list[Problem] = []
+
+    @property
+    def is_complete(self) -> bool:
+        """True when the receiver took everything that was meant for it."""
+        return self.delivery.is_complete
+
+
+def export_sessions(
+    sessions: Iterable[Session],
+    sink: Sink,
+    options: ConvertOptions,
+    *,
+    with_events: bool = True,
+    progress: Callable[[Session], None] = lambda session: None,
+) -> ExportSummary:
+    """Convert and send sessions one by one; close the sink and return the account.
+
+    On any exception the sink is aborted, so that a file it was writing is not published half.
+    """
+    summary = ExportSummary()
+    try:
+        for session in sessions:
+            _count(summary, session, include_open=options.include_open)
+            for batch in session_spans(session, options):
+                summary.spans += len(batch.items)
+                sink.send(batch)
+            if with_events:
+                for batch in session_events(session, options):
+                    summary.events += len(batch.items)
+                    sink.send(batch)
+            progress(session)
+    except BaseException:
+        sink.abort()
+        raise
+    summary.delivery = sink.close()
+    return summary
+
+
+def _count(summary: ExportSummary, session: Session, *, include_open: bool) -> None:
+    summary.sessions += bool(session.turns)
+    summary.turns += len(session.turns)
+    summary.open_turns += sum(not turn.is_complete for turn in session.turns)
+    summary.problem_count += len(session.problems)
+    summary.problems.extend(session.problems[: max(0, 100 - len(summary.problems))])
+    sent = (turn for turn in session.turns if turn.is_complete or include_open)
+    for call in (call for turn in sent for call in turn_calls(turn)):
+        summary.calls += 1
+        if call.cost_usd is None:
+            summary.unpriced_calls += 1
+        else:
+            summary.cost_usd += call.cost_usd
+
+

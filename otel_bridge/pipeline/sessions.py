@@ -1,0 +1,77 @@
+"""Whole sessions, one after the other: survey all files once, then read each session when it is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from otel_bridge.errors import NotFoundError, UsageError
+from otel_bridge.model import Session
+from otel_bridge.pipeline.client import client_account
+from otel_bridge.prices import price_call
+from otel_bridge.sources.transcript.census import SessionCensus
+from otel_bridge.sources.transcript.discover import SessionFiles
+from otel_bridge.sources.transcript.load import load_session
+from otel_bridge.sources.transcript.survey import survey_sessions
+
+
+class SessionLibrary:
+    """The sessions of a set of files. Ownership of shared calls is settled once, sessions are read on demand."""
+
+    def __init__(
+        self,
+        sessions: Sequence[SessionFiles],
+        *,
+        now_ns: int,
+        workers: int,
+        keep_content: bool = False,
+        progress: Callable[[int], None] = lambda size_bytes: None,
+    ) -> None:
+        self._files = {files.session_id: files for files in sessions}
+        self._now_ns = now_ns
+        self._keep_content = keep_content
+        self._survey = survey_sessions(sessions, workers=workers, summarize=_nothing, progress=progress)
+
+    def __iter__(self) -> Iterator[Session]:
+        """Read every session, by session id."""
+        for session_id in sorted(self._files):
+            yield self[session_id]
+
+    def __getitem__(self, session_id: str) -> Session:
+        """Read one session."""
+        survey = self._survey
+        return load_session(
+            self._files[session_id],
+            price=price_call,
+            now_ns=self._now_ns,
+            ownership=survey.ownership,
+            keep_content=self._keep_content,
+            files_of=self._files.get,
+            client=client_account(survey, session_id),
+        )
+
+    def size_bytes(self, session_id: str) -> int:
+        """Return the size of a session's files."""
+        return self._files[session_id].size_bytes
+
+
+def find_session(sessions: Sequence[SessionFiles], prefix: str) -> str:
+    """Return the id of the one session whose id starts with ``prefix``.
+
+    Raises:
+        NotFoundError: none does.
+        UsageError: several do.
+    """
+    matches = [files.session_id for files in sessions if files.session_id.startswith(prefix.lower())]
+    matches = matches or [files.session_id for files in sessions if files.session_id.startswith(prefix)]
+    if not matches:
+        raise NotFoundError(
+            f"no session begins with {prefix!r} among {len(sessions)}; `otel-bridge stats --all` lists them"
+        )
+    if len(matches) > 1:
+        shown = ", ".join(matches[:4])
+        raise UsageError(f"{len(matches)} sessions begin with {prefix!r} ({shown} …); give more of the id")
+    return matches[0]
+
+
+def _nothing(census: SessionCensus) -> None:
+    return None
