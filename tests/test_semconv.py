@@ -14,7 +14,7 @@ from tests.convert.samples import EVERYTHING, full_session
 
 PACKAGE = Path(otel_bridge.__file__).parent
 DECLARING = PACKAGE / "semconv.py"
-TYPES = {str: "string", int: "int", float: "double", bool: "boolean", list: "string[]"}
+TYPES = {str: "string", int: "int", float: "double", bool: "boolean", tuple: "string[]"}
 
 
 def literals(path: Path) -> Iterator[tuple[int, str]]:

@@ -67,7 +67,7 @@ def _agent_attributes(run: Run, options: ConvertOptions) -> Attributes:
         {
             semconv.ERROR_TYPE: run.error_type,
             semconv.COMPACTION_COUNT: len(run.compactions),
-            semconv.FINISH_REASONS: finish_reasons(run.calls[-1]) if run.calls else None,
+            semconv.FINISH_REASONS: finish_reasons(run.calls[-1]) if run.calls else (),
         },
     )
     if options.agent_usage:

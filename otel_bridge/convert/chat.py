@@ -41,11 +41,12 @@ def chat_span(call: ModelCall, run: Run, options: ConvertOptions) -> Span:
     _add_usage(attributes, call.usage)
     _add_cost(attributes, call)
     _add_response(attributes, call)
+    _add_cause(attributes, call)
     if call.terms != STANDARD_TERMS:
         _add_terms(attributes, call.terms)
     if call.retries:
         attributes[semconv.RETRY_COUNT] = len(call.retries)
-        attributes[semconv.RETRY_ERROR_TYPES] = list(dict.fromkeys(retry.error_type for retry in call.retries))
+        attributes[semconv.RETRY_ERROR_TYPES] = tuple(dict.fromkeys(retry.error_type for retry in call.retries))
     if options.content.messages and call.content is not None:
         _add_content(attributes, call, options)
     return Span(
@@ -60,10 +61,10 @@ def chat_span(call: ModelCall, run: Run, options: ConvertOptions) -> Span:
     )
 
 
-def finish_reasons(call: ModelCall) -> list[str] | None:
-    """Return the response's one finish reason; ``None`` where the transcript never saw the end."""
+def finish_reasons(call: ModelCall) -> tuple[str, ...]:
+    """Return the response's one finish reason; none where the transcript never saw the end."""
     reason = call.stop_reason
-    return [FINISH_REASONS.get(reason, reason)] if reason else None
+    return (FINISH_REASONS.get(reason, reason),) if reason else ()
 
 
 def _add_usage(attributes: Attributes, usage: Usage) -> None:
@@ -71,15 +72,14 @@ def _add_usage(attributes: Attributes, usage: Usage) -> None:
     attributes[semconv.OUTPUT_TOKENS] = usage.output_tokens
     attributes[semconv.CACHE_READ_TOKENS] = usage.cache_read_tokens
     attributes[semconv.CACHE_WRITE_TOKENS] = usage.cache_write_tokens
-    add_facts(
-        attributes,
-        {
-            semconv.CACHE_WRITE_5M_TOKENS: usage.cache_write_5m_tokens,
-            semconv.CACHE_WRITE_1H_TOKENS: usage.cache_write_1h_tokens,
-            semconv.REASONING_TOKENS: usage.reasoning_tokens,
-            semconv.USAGE_WEB_SEARCHES: usage.web_searches,
-        },
-    )
+    if usage.cache_write_5m_tokens:
+        attributes[semconv.CACHE_WRITE_5M_TOKENS] = usage.cache_write_5m_tokens
+    if usage.cache_write_1h_tokens:
+        attributes[semconv.CACHE_WRITE_1H_TOKENS] = usage.cache_write_1h_tokens
+    if usage.reasoning_tokens:
+        attributes[semconv.REASONING_TOKENS] = usage.reasoning_tokens
+    if usage.web_searches:
+        attributes[semconv.USAGE_WEB_SEARCHES] = usage.web_searches
 
 
 def _add_cost(attributes: Attributes, call: ModelCall) -> None:
@@ -92,20 +92,27 @@ def _add_cost(attributes: Attributes, call: ModelCall) -> None:
 
 
 def _add_response(attributes: Attributes, call: ModelCall) -> None:
-    add_facts(
-        attributes,
-        {
-            semconv.RESPONSE_ID: call.message_id,
-            semconv.FINISH_REASONS: finish_reasons(call),
-            semconv.REQUEST_ID: call.request_id,
-            semconv.REASONING_LEVEL: call.effort,
-            semconv.CONVERSATION_COMPACTED: call.follows_compaction,
-            semconv.OUTPUT_IS_LOWER_BOUND: call.output_is_lower_bound,
-            semconv.USAGE_ITERATIONS: len(call.iterations),
-            semconv.ATTRIBUTION_SKILL: call.skill,
-            semconv.ATTRIBUTION_MCP_SERVER: call.mcp_server,
-        },
-    )
+    if call.message_id:
+        attributes[semconv.RESPONSE_ID] = call.message_id
+    if call.stop_reason:
+        attributes[semconv.FINISH_REASONS] = finish_reasons(call)
+    if call.request_id:
+        attributes[semconv.REQUEST_ID] = call.request_id
+    if call.effort:
+        attributes[semconv.REASONING_LEVEL] = call.effort
+    if call.follows_compaction:
+        attributes[semconv.CONVERSATION_COMPACTED] = True
+    if call.output_is_lower_bound:
+        attributes[semconv.OUTPUT_IS_LOWER_BOUND] = True
+    if call.iterations:
+        attributes[semconv.USAGE_ITERATIONS] = len(call.iterations)
+
+
+def _add_cause(attributes: Attributes, call: ModelCall) -> None:
+    if call.skill:
+        attributes[semconv.ATTRIBUTION_SKILL] = call.skill
+    if call.mcp_server:
+        attributes[semconv.ATTRIBUTION_MCP_SERVER] = call.mcp_server
 
 
 def _add_terms(attributes: Attributes, terms: Terms) -> None:

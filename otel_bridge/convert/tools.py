@@ -28,18 +28,9 @@ def tool_span(tool: ToolCall, ended_ns: int, run: Run, options: ConvertOptions) 
         **run.common,
     }
     add_context(attributes, tool.context, options)
-    _add_outcome(attributes, tool)
-    if tool.mcp_server:
-        attributes[semconv.MCP_METHOD] = "tools/call"
-        attributes[semconv.MCP_SERVER] = tool.mcp_server
-    if tool.exit_code is not None:
-        attributes[semconv.EXIT_CODE] = tool.exit_code
-    if tool.permission_wait_ns is not None:
-        attributes[semconv.PERMISSION_WAIT] = seconds(tool.permission_wait_ns)
-    if tool.commits:
-        attributes.update(commit_attributes(tool.commits[-1]))
-    if tool.pull_requests:
-        attributes.update(change_attributes(main_change(tool.pull_requests)))
+    _add_refinement(attributes, tool)
+    _add_permission(attributes, tool)
+    _add_effect(attributes, tool)
     _add_texts(attributes, tool, options)
     return Span(
         run.trace_id,
@@ -54,31 +45,51 @@ def tool_span(tool: ToolCall, ended_ns: int, run: Run, options: ConvertOptions) 
 
 
 def _name(tool: ToolCall) -> str:
+    name = f"{semconv.OP_EXECUTE_TOOL} {tool.name}"
     refinement = tool.executable or tool.skill
-    return (
-        f"{semconv.OP_EXECUTE_TOOL} {tool.name} {refinement}"
-        if refinement
-        else f"{semconv.OP_EXECUTE_TOOL} {tool.name}"
-    )
+    return f"{name} {refinement}" if refinement else name
 
 
-def _add_outcome(attributes: Attributes, tool: ToolCall) -> None:
-    add_facts(
-        attributes,
-        {
-            semconv.ERROR_TYPE: tool.error_type,
-            semconv.SKILL_NAME: tool.skill,
-            semconv.EXECUTABLE_NAME: tool.executable,
-            semconv.MCP_TOOL: tool.mcp_tool,
-            semconv.PERMISSION_DECISION: tool.decision,
-            semconv.PERMISSION_SOURCE: tool.decision_source,
-            semconv.PERMISSION_DENIAL: tool.denial,
-            semconv.LINES_ADDED: tool.lines_added,
-            semconv.LINES_REMOVED: tool.lines_removed,
-            semconv.TOOL_RESULT_SIZE: tool.result_bytes,
-            semconv.TOOL_WEB_SEARCHES: tool.web_searches,
-        },
-    )
+def _add_refinement(attributes: Attributes, tool: ToolCall) -> None:
+    if tool.executable:
+        attributes[semconv.EXECUTABLE_NAME] = tool.executable
+    if tool.exit_code is not None:
+        attributes[semconv.EXIT_CODE] = tool.exit_code
+    if tool.skill:
+        attributes[semconv.SKILL_NAME] = tool.skill
+    if tool.mcp_server:
+        attributes[semconv.MCP_METHOD] = "tools/call"
+        attributes[semconv.MCP_SERVER] = tool.mcp_server
+    if tool.mcp_tool:
+        attributes[semconv.MCP_TOOL] = tool.mcp_tool
+
+
+def _add_permission(attributes: Attributes, tool: ToolCall) -> None:
+    if tool.permission_wait_ns is not None:
+        attributes[semconv.PERMISSION_WAIT] = seconds(tool.permission_wait_ns)
+    if tool.decision:
+        attributes[semconv.PERMISSION_DECISION] = tool.decision
+    if tool.decision_source:
+        attributes[semconv.PERMISSION_SOURCE] = tool.decision_source
+    if tool.denial:
+        attributes[semconv.PERMISSION_DENIAL] = tool.denial
+
+
+def _add_effect(attributes: Attributes, tool: ToolCall) -> None:
+    if tool.error_type:
+        attributes[semconv.ERROR_TYPE] = tool.error_type
+    if tool.result_bytes:
+        attributes[semconv.TOOL_RESULT_SIZE] = tool.result_bytes
+    if tool.lines_added:
+        attributes[semconv.LINES_ADDED] = tool.lines_added
+    if tool.lines_removed:
+        attributes[semconv.LINES_REMOVED] = tool.lines_removed
+    if tool.web_searches:
+        attributes[semconv.TOOL_WEB_SEARCHES] = tool.web_searches
+    if tool.commits:
+        attributes.update(commit_attributes(tool.commits[-1]))
+    if tool.pull_requests:
+        attributes.update(change_attributes(main_change(tool.pull_requests)))
 
 
 def _add_texts(attributes: Attributes, tool: ToolCall, options: ConvertOptions) -> None:

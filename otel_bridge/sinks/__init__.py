@@ -47,6 +47,7 @@ class Delivery(Struct, frozen=True):
     """The account of a sink. Counts are exact; rejections and failures are the first few."""
 
     counts: Mapping[Signal, Counts] = {}
+    """Without signals of which nothing came."""
     rejections: tuple[Rejection, ...] = ()
     failures: tuple[str, ...] = ()
     """Sentences for the user: what went wrong, where, and what to check."""
@@ -66,8 +67,9 @@ class Delivery(Struct, frozen=True):
         return not (self.failures or self.total.rejected or self.total.undelivered)
 
     def __add__(self, other: Delivery) -> Delivery:
+        counts = {signal: self.of(signal) + other.of(signal) for signal in {**self.counts, **other.counts}}
         return Delivery(
-            {signal: self.of(signal) + other.of(signal) for signal in {**self.counts, **other.counts}},
+            {signal: sums for signal, sums in counts.items() if sums != Counts()},
             (self.rejections + other.rejections)[:MAX_REJECTIONS],
             tuple(dict.fromkeys(self.failures + other.failures))[:MAX_FAILURES],
         )

@@ -31,6 +31,7 @@ EVERYTHING = ConvertOptions(
         ("deployment.environment.name", "test"),
         ("host.name", "runner-1"),
         ("k8s.pod.name", "agent-0"),
+        ("user.name", "dev"),
     ),
     content=ContentPolicy(messages=True, tools=True),
     paths=True,

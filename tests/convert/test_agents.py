@@ -22,7 +22,7 @@ def test_the_root_of_a_turn_has_these_attributes() -> None:
             "coding_agent.turn.index": 0,
             "coding_agent.entrypoint": "cli",
             "vcs.ref.head.name": "feat/otlp",
-            "gen_ai.response.finish_reasons": ["stop"],
+            "gen_ai.response.finish_reasons": ("stop",),
             "gen_ai.usage.input_tokens": 1205,
             "gen_ai.usage.output_tokens": 40,
             "coding_agent.turn.end_reason": "end_turn",

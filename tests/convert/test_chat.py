@@ -42,7 +42,7 @@ def test_a_plain_call_has_these_attributes() -> None:
             "coding_agent.cost.currency": "USD",
             "coding_agent.cost.source": "computed",
             "gen_ai.response.id": "msg_req_1",
-            "gen_ai.response.finish_reasons": ["stop"],
+            "gen_ai.response.finish_reasons": ("stop",),
             "coding_agent.request.id": "req_1",
         }
     )
@@ -82,16 +82,18 @@ def test_free_is_a_cost_and_unpriced_is_none() -> None:
 @pytest.mark.parametrize(
     ("stop_reason", "finish_reasons"),
     [
-        ("end_turn", ["stop"]),
-        ("stop_sequence", ["stop"]),
-        ("tool_use", ["tool_call"]),
-        ("max_tokens", ["length"]),
-        ("refusal", ["content_filter"]),
-        ("reason_of_tomorrow", ["reason_of_tomorrow"]),
+        ("end_turn", ("stop",)),
+        ("stop_sequence", ("stop",)),
+        ("tool_use", ("tool_call",)),
+        ("max_tokens", ("length",)),
+        ("refusal", ("content_filter",)),
+        ("reason_of_tomorrow", ("reason_of_tomorrow",)),
         (None, None),
     ],
 )
-def test_stop_reasons_speak_the_conventions_words(stop_reason: str | None, finish_reasons: list[str] | None) -> None:
+def test_stop_reasons_speak_the_conventions_words(
+    stop_reason: str | None, finish_reasons: tuple[str, ...] | None
+) -> None:
     """Known stop reasons are translated, unknown ones kept, and an unseen end is not invented."""
     assert attributes(model_call(stop_reason=stop_reason)).get("gen_ai.response.finish_reasons") == finish_reasons
 
@@ -118,7 +120,7 @@ def test_retries_are_counted_with_their_reasons() -> None:
     failures = tuple(ApiError(at_ns(1), reason) for reason in ("overloaded_error", "rate_limit", "overloaded_error"))
     chat = attributes(model_call(retries=failures))
     assert chat["coding_agent.retry.count"] == 3
-    assert chat["coding_agent.retry.error_types"] == ["overloaded_error", "rate_limit"]
+    assert chat["coding_agent.retry.error_types"] == ("overloaded_error", "rate_limit")
     assert "error.type" not in chat
 
 

@@ -7,7 +7,6 @@ and opens only those sessions again that share calls with others.
 from __future__ import annotations
 
 import gc
-import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +15,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from otel_bridge.model import Problem
+from otel_bridge.parallel import map_unordered
 from otel_bridge.sources.transcript.census import CensusTaker, SessionCensus
 from otel_bridge.sources.transcript.client_cost import ClientCost, client_cost
 from otel_bridge.sources.transcript.discover import SessionFiles
@@ -128,12 +128,11 @@ def survey_sessions(
 
     ``summarize`` must be picklable and its result too; ``progress`` is told the bytes of each session done.
     """
-    sizes = {session.session_id: session.size_bytes for session in sessions}
     survey = Survey(summarize)
-    with _collector_off(), _results(sessions, workers, partial(_survey_one, summarize)) as results:
-        for result in results:
+    with _collector_off():
+        for session, result in _results(sessions, workers, partial(_survey_one, summarize)):
             survey.add(result)
-            progress(sizes[result.head.session_id])
+            progress(session.size_bytes)
         survey.settle()
     return survey
 
@@ -145,16 +144,13 @@ def _survey_one(summarize: Summarize[SummaryT], session: SessionFiles) -> _Resul
     return _Result(head, keys, _pack_census(census), account, summarize(census))
 
 
-@contextmanager
 def _results(
     sessions: Sequence[SessionFiles], workers: int, survey_one: Callable[[SessionFiles], _Result[SummaryT]]
-) -> Iterator[Iterable[_Result[SummaryT]]]:
+) -> Iterable[tuple[SessionFiles, _Result[SummaryT]]]:
     by_size = sorted(sessions, key=lambda session: -session.size_bytes)
     if workers < 2 or sum(session.size_bytes for session in sessions) < _PARALLEL_FROM_BYTES:
-        yield map(survey_one, by_size)
-        return
-    with multiprocessing.get_context().Pool(workers, initializer=gc.disable) as pool:
-        yield pool.imap_unordered(survey_one, by_size)
+        return ((session, survey_one(session)) for session in by_size)
+    return map_unordered(survey_one, by_size, workers)
 
 
 @contextmanager

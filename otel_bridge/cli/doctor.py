@@ -1,0 +1,64 @@
+"""``otel-bridge doctor``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from otel_bridge.cli.options import json_option, paths_argument
+from otel_bridge.pipeline.checkup import (
+    FAILED,
+    OK,
+    Check,
+    check_endpoint,
+    check_retention,
+    check_transcripts,
+    check_versions,
+)
+from otel_bridge.settings import environment, transcript_roots
+from otel_bridge.sinks.otlp.config import names_endpoint, otlp_config
+from otel_bridge.telemetry import Signal
+
+_MARKS = {OK: ("ok", "green"), FAILED: ("FAILED", "red")}
+
+
+@click.command("doctor", epilog="Example: otel-bridge doctor --endpoint http://localhost:4318")
+@paths_argument
+@json_option
+@click.option("--endpoint", metavar="URL", help="OTLP receiver to try; default: OTEL_EXPORTER_OTLP_ENDPOINT.")
+@click.option("--protocol", type=click.Choice(["grpc", "http/protobuf", "http/json"]), help="How to talk to it.")
+def command(paths: tuple[Path, ...], as_json: bool, endpoint: str | None, protocol: str | None) -> None:
+    """Check what is here and what can be reached: transcripts, client versions, retention, endpoints.
+
+    Exits with 1 if a check failed.
+    """
+    roots = list(paths) or transcript_roots(environment())
+    found, sessions = check_transcripts(roots)
+    checks = [found]
+    if sessions:
+        checks.append(check_versions(sessions))
+    checks.append(check_retention(root.parent for root in transcript_roots(environment())))
+    checks += [_endpoint(signal, endpoint, protocol) for signal in (Signal.TRACES, Signal.LOGS)]
+    if as_json:
+        click.echo(msgspec.json.encode(checks))
+    else:
+        for check in checks:
+            _print(check)
+    sys.exit(any(check.verdict == FAILED for check in checks))
+
+
+def _endpoint(signal: Signal, endpoint: str | None, protocol: str | None) -> Check:
+    env = environment()
+    if endpoint is None and not names_endpoint(env, signal):
+        return check_endpoint(None, signal)
+    return check_endpoint(otlp_config(env, signal, endpoint=endpoint, protocol=protocol), signal)
+
+
+def _print(check: Check) -> None:
+    mark, color = _MARKS.get(check.verdict, ("warning", "yellow"))
+    click.echo(f"{click.style(f'{mark:<8}', fg=color)}{check.name}: {check.found}")
+    if check.advice and (check.verdict != OK or "none" in check.found):
+        click.echo(f"        → {check.advice}")

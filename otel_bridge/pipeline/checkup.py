@@ -1,0 +1,109 @@
+"""What ``doctor`` finds out: each check is a value with a verdict and advice (I/O: looks at files, asks endpoints)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from otel_bridge.semconv import SCOPE
+from otel_bridge.sinks.otlp.answers import Accepted, Refused, Retry
+from otel_bridge.sinks.otlp.config import OtlpConfig
+from otel_bridge.sinks.otlp.transport import make_encoder, open_transport
+from otel_bridge.sources.transcript.discover import SessionFiles, discover_sessions
+
+OK, WARNING, FAILED = "ok", "warning", "failed"
+
+_VERSION = re.compile(rb'"version":"(\d{1,4}\.\d{1,4}\.\d{1,5})"')
+_PEEK_BYTES = 1 << 16
+_DEFAULT_RETENTION_DAYS = 30
+
+
+class Check(Struct, frozen=True):
+    """One thing looked at."""
+
+    name: str
+    verdict: str
+    """``ok``, ``warning`` or ``failed``."""
+    found: str
+    advice: str = ""
+
+
+class _ClientSettings(Struct):
+    cleanupPeriodDays: float | None = None  # noqa: N815 - the client's name
+
+
+def check_transcripts(roots: Sequence[Path]) -> tuple[Check, list[SessionFiles]]:
+    """Look for transcripts under the roots; return the sessions found too."""
+    present = [root for root in roots if root.exists()]
+    sessions = discover_sessions(present)
+    looked = ", ".join(str(root) for root in roots)
+    if not sessions:
+        advice = "give a PATH, or set CLAUDE_CONFIG_DIR to where Claude Code keeps its data"
+        return Check("transcripts", WARNING, f"none under {looked}", advice), []
+    files = sum(len(session.files) for session in sessions)
+    size = sum(session.size_bytes for session in sessions) / (1 << 20)
+    where = ", ".join(str(root) for root in present)
+    return Check("transcripts", OK, f"{len(sessions):,} sessions in {files:,} files, {size:,.1f} MiB, under {where}"), sessions
+
+
+def check_versions(sessions: Iterable[SessionFiles]) -> Check:
+    """Say which client versions wrote the transcripts, by the start of each file."""
+    seen: Counter[str] = Counter()
+    unreadable = []
+    for session in sessions:
+        for file in session.files:
+            try:
+                with Path(file.path).open("rb") as stream:
+                    found = _VERSION.search(stream.read(_PEEK_BYTES))
+            except OSError as error:
+                unreadable.append(f"{file.path}: {error.strerror}")
+                continue
+            if found:
+                seen[found[1].decode()] += 1
+    if unreadable:
+        advice = "run as a user who may read them, or give the readable ones as PATH"
+        return Check("versions", WARNING, f"{len(unreadable)} files cannot be read, first {unreadable[0]}", advice)
+    ordered = sorted(seen, key=lambda version: tuple(map(int, version.split("."))))
+    listed = ", ".join(f"{version} ({seen[version]})" for version in ordered[-12:])
+    return Check("versions", OK, f"{len(ordered)} client versions: {listed}" if ordered else "none named")
+
+
+def check_retention(config_folders: Iterable[Path]) -> Check:
+    """Say how long the client keeps transcripts: what it deletes, nobody can count later."""
+    days: float = _DEFAULT_RETENTION_DAYS
+    for folder in config_folders:
+        try:
+            settings = msgspec.json.decode((folder / "settings.json").read_bytes(), type=_ClientSettings)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            continue
+        days = settings.cleanupPeriodDays if settings.cleanupPeriodDays is not None else days
+    found = f"Claude Code deletes transcripts after {days:g} days"
+    if days > _DEFAULT_RETENTION_DAYS:
+        return Check("retention", OK, found)
+    return Check("retention", WARNING, found, 'raise "cleanupPeriodDays" in settings.json, or export before they go')
+
+
+def check_endpoint(config: OtlpConfig | None, signal: str) -> Check:
+    """Send an empty request the way an export would and say what came back."""
+    name = f"{signal} endpoint"
+    if config is None:
+        return Check(name, OK, "none configured", "give --endpoint or set OTEL_EXPORTER_OTLP_ENDPOINT to send")
+    encoder = make_encoder(config, SCOPE)
+    transport = open_transport(config, encoder.content_type, 1)
+    try:
+        answer = transport.send(encoder.request([]))
+    finally:
+        transport.close()
+    place = f"{config.target.place} ({config.protocol})"
+    if isinstance(answer, Accepted):
+        return Check(name, OK, f"{place} accepts requests")
+    if isinstance(answer, Retry):
+        return Check(name, FAILED, f"{place}: {answer.reason}", "start the receiver, or check host, port and protocol")
+    if isinstance(answer, Refused):
+        return Check(name, FAILED, f"{place}: {answer.reason}", answer.advice)
+    return Check(name, FAILED, f"{place}: {answer.reason}", "is this an OTLP receiver?")
