@@ -106,7 +106,7 @@ class PullRequest(Struct, frozen=True, order=True):
     @property
     def repository_url(self) -> str:
         """The repository's browser URL (the pull request's URL up to the number), without ``.git``."""
-        for marker in ("/pull/", "/-/merge_requests/", "/merge_requests/", "/pull-requests/"):
+        for marker in ("/pull/", "/pulls/", "/-/merge_requests/", "/merge_requests/", "/pull-requests/"):
             if marker in self.url:
                 return self.url.split(marker, 1)[0]
         return self.url
@@ -260,6 +260,7 @@ class Agent(Struct, frozen=True):
     tool_call_id: str | None = None
     is_background: bool = False
     is_complete: bool = True
+    """False while the run may still grow."""
     link: str = "none"
     """How the parent was found: ``meta``, ``tool_result``, ``result_text``, ``notification``, ``prompt`` or ``none``."""
     errors: tuple[ApiError, ...] = ()

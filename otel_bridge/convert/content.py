@@ -10,8 +10,8 @@ import msgspec
 from otel_bridge.convert.options import ContentPolicy
 from otel_bridge.convert.redact import redact, redact_json
 
-LONGEST_MARKER = 48
-"""Strings up to this length are never cut: the marker would be longer than what it replaces."""
+MARKER_ROOM = 48
+"""A string is cut only where more goes than the marker takes."""
 
 
 def plain_text(text: str, policy: ContentPolicy) -> str:
@@ -24,11 +24,11 @@ def plain_text(text: str, policy: ContentPolicy) -> str:
 
 
 def messages_json(role: str, text: str, policy: ContentPolicy) -> str:
-    """Return one text message in the conventions' shape, as JSON; empty without text."""
+    """Return one text message in the conventions' shape, as JSON; empty without text or without room for the shape."""
     if not text:
         return ""
     content = redact(text, emails=policy.redact_emails)
-    return _bounded_json([{"role": role, "parts": [{"type": "text", "content": content}]}], policy.max_bytes)
+    return _bounded_json([{"role": role, "parts": [{"type": "text", "content": content}]}], policy.max_bytes) or ""
 
 
 def json_arguments(arguments: str, policy: ContentPolicy) -> str:
@@ -36,28 +36,27 @@ def json_arguments(arguments: str, policy: ContentPolicy) -> str:
     if not arguments:
         return ""
     try:
-        value = msgspec.json.decode(arguments)
-        return _bounded_json(redact_json(value, emails=policy.redact_emails), policy.max_bytes)
+        value = redact_json(msgspec.json.decode(arguments), emails=policy.redact_emails)
+        bounded = _bounded_json(value, policy.max_bytes)
     except (msgspec.MsgspecError, RecursionError, OverflowError):
-        return _bounded_json(redact(arguments, emails=policy.redact_emails), policy.max_bytes)
+        bounded = _bounded_json(redact(arguments, emails=policy.redact_emails), policy.max_bytes)
+    return bounded or msgspec.json.encode(_marker(len(arguments.encode()))).decode()
 
 
-def _bounded_json(value: Any, max_bytes: int) -> str:
-    """Return the value as JSON of at most ``max_bytes``, with its strings cut to the greatest length that fits."""
+def _bounded_json(value: Any, max_bytes: int) -> str | None:
+    """Return the value as JSON with its strings cut to the greatest length that fits, ``None`` where none does."""
     whole = msgspec.json.encode(value)
     if len(whole) <= max_bytes:
         return whole.decode()
     lengths = range(max_bytes)
     fitting = bisect_right(lengths, max_bytes, key=lambda length: len(msgspec.json.encode(_cut(value, length))))
-    if fitting == 0:
-        return msgspec.json.encode(_marker(len(whole))).decode()
-    return msgspec.json.encode(_cut(value, lengths[fitting - 1])).decode()
+    return msgspec.json.encode(_cut(value, lengths[fitting - 1])).decode() if fitting else None
 
 
 def _cut(value: Any, length: int) -> Any:
     """Return the value with its strings cut to ``length`` characters and a marker; keys and short strings stay."""
     if isinstance(value, str):
-        if len(value) <= length + LONGEST_MARKER:
+        if len(value) <= length + MARKER_ROOM:
             return value
         return value[:length] + _marker(len(value.encode()))
     if isinstance(value, list):

@@ -107,7 +107,7 @@ def _compaction(compaction: Compaction, run: Run) -> _Event:
         {
             semconv.TOKENS_BEFORE: compaction.tokens_before,
             semconv.TOKENS_AFTER: compaction.tokens_after,
-            semconv.COMPACTION_DURATION: _milliseconds(compaction.duration_ms),
+            semconv.COMPACTION_DURATION: _milliseconds_as_seconds(compaction.duration_ms),
         },
     )
     return _Event(semconv.COMPACTION, compaction.at_ns, run.span_id.hex(), attributes, run.trace_id, run.span_id)
@@ -121,7 +121,8 @@ def _hook(hook: HookRun, run: Run) -> _Event:
         semconv.HOOK_OUTCOME: hook.outcome,
     }
     add_facts(
-        attributes, {semconv.HOOK_DURATION: _milliseconds(hook.duration_ms), semconv.TOOL_CALL_ID: hook.tool_call_id}
+        attributes,
+        {semconv.HOOK_DURATION: _milliseconds_as_seconds(hook.duration_ms), semconv.TOOL_CALL_ID: hook.tool_call_id},
     )
     subject = f"{hook.event} {hook.name} {hook.tool_call_id}"
     severity = semconv.HOOK.severity_number if hook.outcome == "success" else WARN
@@ -160,5 +161,5 @@ def _number(link: PullRequestLink) -> str:
     return f"{link.pull_request.repository}#{link.pull_request.number}"
 
 
-def _milliseconds(duration_ms: float | None) -> float | None:
+def _milliseconds_as_seconds(duration_ms: float | None) -> float | None:
     return None if duration_ms is None else seconds(duration_ms * 1e6)

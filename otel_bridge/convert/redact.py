@@ -27,7 +27,7 @@ class Rule(Struct, frozen=True):
 
         ``lowered`` is the text, in lower case, as it was before any rule.
         """
-        if not any(cue in lowered for cue in self.cues):
+        if not any(map(lowered.__contains__, self.cues)):
             return text
         return self.pattern.sub(f"\\g<before>[REDACTED-{self.kind}]", text)
 
@@ -38,19 +38,25 @@ def _rule(kind: str, cues: str, secret: str, *, before: str = "") -> Rule:
 
 
 _NAME = (
-    r"(?:pass(?:word|wd|phrase)|(?<=[_-])pwd|secret|credential|token(?!s)"
-    r"|(?:api|access|private|signing|encryption|account|auth|shared)[_-]?key)[\w-]{0,60}+"
+    r"(?:pass(?:word|wd|phrase)|(?<=[_-])(?:pwd|pass)(?![a-z])|secret|credential"
+    r"|token(?!s|[_-]?(?:usage|count|limit|budget|type|iz))"
+    r"|(?:api|access|private|signing|encryption|account|auth|shared)[_-]?key|(?-i:(?<=[A-Z0-9]_)KEY(?!S)))[\w-]{0,60}+"
 )
 """The part of a name that says its value is secret, to the name's end; ``max_tokens`` is none, ``PWD`` a folder."""
 
 _NAME_CUES = "pass pwd secret credential token key"
 
-_ASSIGNED = r"""["'\\]{0,4}+\s{0,4}+(?::=|=>|[:=]{1,2})\s{0,4}+"""
+_ASSIGNED = r"""(?:["'\\]{1,4}+[\])]?+)?+(?:>|\s{0,16}+(?::=|=>|[:=]{1,2})\s{0,16}+)"""
+"""From a name to its value in shells, JSON, YAML, XML and code."""
 
 _QUOTE = r"""(?P<quote>\\{0,8}+["'])?+"""
 
 _VALUE = r"""(?(quote)(?:(?!(?P=quote))(?:\\.|[^\\\r\n]))++|[^\s"'`,;]{4,}+)"""
 """To the closing quote, which is spelled like the opening one (in JSON inside JSON: escaped), or a bare word."""
+
+_URL = r":\\?/\\?/"
+
+_URL_CUES = ":// :\\/\\/"
 
 RULES = (
     _rule(
@@ -59,7 +65,7 @@ RULES = (
         r"-----BEGIN [\w ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [\w ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
     ),
     _rule("anthropic_key", "sk-ant-", r"sk-ant-[\w-]{8,}+"),
-    _rule("api_key", "sk-", r"(?<![a-z0-9])sk-[\w-]{20,}+"),
+    _rule("api_key", "sk- sg.", r"(?<![a-z0-9])(?:sk-[\w-]{20,}+|SG\.[\w-]{16,}+\.[\w-]{16,}+)"),
     _rule("stripe_key", "k_live_ k_test_", r"(?<![a-z0-9])[srp]k_(?:live|test)_\w{10,}+"),
     _rule("github_token", "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", r"(?:gh[pousr]|github_pat)_\w{16,}+"),
     _rule("gitlab_token", "glpat-", r"glpat-[\w.-]{16,}+"),
@@ -69,23 +75,24 @@ RULES = (
     _rule("aws_key_id", "akia asia", r"(?-i:(?<![A-Z0-9])A[KS]IA[A-Z0-9]{16,}+)"),
     _rule("jwt", "eyj", r"(?<![\w-])eyJ[\w-]{8,}+\.[\w-]{8,}+(?:\.[\w-]*+)*+"),
     _rule("bearer_token", "bearer", r"[\w.~+/=-]{8,}+", before=r"\bbearer\s{1,8}+"),
+    _rule("cookie", "cookie", r"[^\r\n\"']{4,}+", before=r"\bcookie\s{0,4}+:\s{0,4}+"),
+    _rule("url_password", _URL_CUES, r"[^\s/\"'<>]+(?=@)", before=_URL + r"[^\s/:@\"'<>]*+:"),
+    _rule("url_token", _URL_CUES, r"[^\s/:@\"'<>]{20,}+(?=@)", before=_URL),
+    _rule("curl_password", "curl", r"[^\s\"']++", before=r"(?<!\S)(?:-u|--user)[ =]{1,4}+[\"']?+(?!\+)[^\s:\"']++:"),
+    _rule("secret", _NAME_CUES, _VALUE, before=_NAME + _ASSIGNED + _QUOTE),
+    _rule("secret", _NAME_CUES, _VALUE, before=r"(?:(?<=--)|(?<=-)(?!pass\s))" + _NAME + r"[ \t]{1,8}+" + _QUOTE),
     _rule(
         "authorization",
         "authorization",
-        r"[^\s\"']{4,}+",
-        before=r"""authorization["'\\]{0,4}+\s{0,4}+:\s{0,4}+["'\\]{0,4}+basic\s{1,8}+""",
+        r"(?!bearer\b)[^\s\"']{6,}+",
+        before=r"""authorization["'\\]{0,4}+\s{0,4}+[:=]\s{0,4}+["'\\]{0,4}+(?:(?:basic|token|digest|apikey)\s{1,8}+)?+""",
     ),
-    _rule("cookie", "cookie", r"[^\r\n\"']{4,}+", before=r"\bcookie\s{0,4}+:\s{0,4}+"),
-    _rule("url_password", "://", r"[^\s/\"'<>]{1,256}(?=@)", before=r"://[^\s/:@\"'<>]{0,256}+:"),
-    _rule("url_token", "://", r"[^\s/:@\"'<>]{20,256}+(?=@)", before="://"),
-    _rule("secret", _NAME_CUES, _VALUE, before=_NAME + _ASSIGNED + _QUOTE),
-    _rule("secret", _NAME_CUES, _VALUE, before=r"(?<=-)" + _NAME + r"[ \t]{1,8}+" + _QUOTE),
 )
 """Tried in this order: what has a shape of its own is named by it, what only its label gives away comes last."""
 
 EMAIL = _rule("email", "@", r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++)++")
 
-_SECRET_KEY = re.compile(_NAME, re.ASCII | re.IGNORECASE)
+_SECRET_KEY = re.compile(f"{_NAME}|authorization|cookie", re.ASCII | re.IGNORECASE)
 
 
 def redact(text: str, *, emails: bool = False) -> str:

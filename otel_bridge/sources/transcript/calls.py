@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from msgspec import Struct, structs
 
 from otel_bridge.model import STANDARD_TERMS, Iteration, Terms, Usage
-from otel_bridge.sources.transcript.records import SYNTHETIC_MODEL, IterationRecord, Message, Record, UsageRecord
+from otel_bridge.sources.transcript.records import SYNTHETIC_MODEL, CountMessage, CountRecord, IterationRecord, UsageRecord
 
 RANK_MAIN, RANK_SIDECHAIN, RANK_EMBEDDED = 0, 1, 2
 """Which copy names a call inside a session: main lane before sub-agent file before ``agent_progress`` copy."""
@@ -96,18 +96,18 @@ _COUNTS = (
 )  # fmt: skip
 
 
-def response_key(record: Record, message: Message, fallback: str) -> str:
+def response_key(record: CountRecord, message: CountMessage, fallback: str) -> str:
     """Return what the response is counted by: message id, else line uuid, else ``fallback``."""
     return message.id or record.uuid or fallback
 
 
-def is_response(message: Message | None) -> bool:
+def is_response(message: CountMessage | None) -> bool:
     """Return True for a line of a real API response; ``<synthetic>`` notices and lines without usage are none."""
     return message is not None and message.usage is not None and message.model != SYNTHETIC_MODEL
 
 
 def absorb_line(
-    drafts: dict[str, CallDraft], key: str, record: Record, message: Message, at_ns: int, rank: int, session_id: str
+    drafts: dict[str, CallDraft], key: str, record: CountRecord, message: CountMessage, at_ns: int, rank: int, session_id: str
 ) -> CallDraft:
     """Add one line of a response to its draft (made on first sight) and return the draft."""
     draft = drafts.get(key)
@@ -128,7 +128,7 @@ def absorb_line(
     return draft
 
 
-def _take_identity(draft: CallDraft, record: Record, message: Message, session_id: str) -> None:
+def _take_identity(draft: CallDraft, record: CountRecord, message: CountMessage, session_id: str) -> None:
     draft.model = message.model or draft.model
     draft.request_id = record.requestId
     draft.requested_model = record.requestedModel

@@ -20,7 +20,7 @@ from otel_bridge.sources.transcript.calls import (
     response_key,
     time_ns,
 )
-from otel_bridge.sources.transcript.records import Record
+from otel_bridge.sources.transcript.records import CountRecord
 from otel_bridge.sources.transcript.titles import TITLE_RANK, TitleKeeper
 
 
@@ -72,7 +72,7 @@ class CensusTaker:
         self._last_ns = 0
         self._newest_state = None
 
-    def add(self, record: Record, place: str, is_agent_file: bool) -> None:
+    def add(self, record: CountRecord, place: str, is_agent_file: bool) -> None:
         """Count one record; ``place`` names a line without any id of its own."""
         kind = record.type
         at_ns = time_ns(record.timestamp)
@@ -108,7 +108,7 @@ class CensusTaker:
         census.prompts = sorted(self._prompts.items())
         return census
 
-    def _add_response(self, record: Record, at_ns: int, place: str, rank: int) -> None:
+    def _add_response(self, record: CountRecord, at_ns: int, place: str, rank: int) -> None:
         message = record.message
         if message is None or not is_response(message):
             return
@@ -119,7 +119,7 @@ class CensusTaker:
                 if block.type == "tool_use" and block.id and block.id not in draft.tool_ids:
                     draft.tool_ids = [*draft.tool_ids, block.id]
 
-    def _add_user(self, record: Record, at_ns: int, is_agent_file: bool) -> None:
+    def _add_user(self, record: CountRecord, at_ns: int, is_agent_file: bool) -> None:
         message = record.message
         has_result = False
         if message is not None and isinstance(message.content, list):
@@ -134,7 +134,7 @@ class CensusTaker:
         if self._census.project is None:
             self._census.project = record.cwd
 
-    def _add_progress(self, record: Record, place: str) -> None:
+    def _add_progress(self, record: CountRecord, place: str) -> None:
         data = record.data
         if data is None or data.type != "agent_progress" or data.message is None:
             return
@@ -144,7 +144,7 @@ class CensusTaker:
         elif inner.type == "user":
             self._add_user(inner, time_ns(inner.timestamp), is_agent_file=True)
 
-    def _add_cost_state(self, record: Record) -> None:
+    def _add_cost_state(self, record: CountRecord) -> None:
         if record.totalCostUSD is not None:
             state = CostState(record.totalCostUSD, record.startTime or 0, self._last_ns)
             state.has_unknown_model = bool(record.hasUnknownModelCost)

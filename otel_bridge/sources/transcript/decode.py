@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from otel_bridge.sources.transcript.records import Record
+from otel_bridge.sources.transcript.records import CountRecord, Record
+
+RecordT = TypeVar("RecordT", bound=CountRecord)
 
 _MAX_REPAIRS = 24
 _ERROR_PATH = re.compile(r" - at `\$([^`]*)`")
@@ -29,8 +31,11 @@ class Repaired(NamedTuple):
     """Pairs of reason and detail; empty for a sound line."""
 
 
-decode_record = msgspec.json.Decoder(Record).decode
+Decode = Callable[[bytes], RecordT]
 """The fast path: raises ``msgspec.MsgspecError`` or ``UnicodeDecodeError`` on a damaged line."""
+
+decode_record: Decode[Record] = msgspec.json.Decoder(Record).decode
+decode_count: Decode[CountRecord] = msgspec.json.Decoder(CountRecord).decode
 
 
 def repair_line(raw: bytes) -> Repaired:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 
 from otel_bridge.model import Problem
-from otel_bridge.sources.transcript.decode import decode_record, repair_line
+from otel_bridge.sources.transcript.decode import Decode, RecordT, decode_count, decode_record, repair_line
 from otel_bridge.sources.transcript.kinds import IGNORED_KINDS, USED_KINDS, ignored_kind
 from otel_bridge.sources.transcript.reader import MAX_LINE_BYTES, LineReader
-from otel_bridge.sources.transcript.records import Record
+from otel_bridge.sources.transcript.records import CountRecord, Record
 
 MAX_PROBLEMS_PER_FILE = 100
 """Problems kept with their place; further ones are only counted."""
@@ -47,7 +47,7 @@ class LineAccount(msgspec.Struct):
         if len(self.problems) < MAX_PROBLEMS_PER_FILE:
             self.problems.append(Problem(place.path, place.number, place.offset_bytes, reason, detail))
 
-    def pass_over(self, record: Record) -> None:
+    def pass_over(self, record: CountRecord) -> None:
         """Count a record of a type we take nothing from."""
         kind = record.type or "(none)"
         counter = self.ignored if kind in IGNORED_KINDS else self.unknown
@@ -76,31 +76,52 @@ class Place(NamedTuple):
 
 
 def read_records(
-    path: str, account: LineAccount, *, with_ticks: bool = False, max_line_bytes: int = MAX_LINE_BYTES
+    path: str, account: LineAccount, max_line_bytes: int = MAX_LINE_BYTES
 ) -> Iterator[tuple[int, Record]]:
-    """Yield line number and record of the useful lines of a file in order; fill ``account`` on the way.
+    """Return line number and record of the useful lines of a file in order; fill ``account`` on the way.
 
-    With ``with_ticks``, a skipped line that has a place in the conversation comes as a bare record of its uuid and
-    time, without being decoded.
+    A skipped line that has a place in the conversation comes as a bare record of its uuid and time, without being
+    decoded.
 
     Raises:
         OSError: the file cannot be opened or read.
     """
-    decode, used_kinds, ignored = decode_record, USED_KINDS, account.ignored
+    return _records(path, account, decode_record, max_line_bytes, tick_record)
+
+
+def count_records(
+    path: str, account: LineAccount, max_line_bytes: int = MAX_LINE_BYTES
+) -> Iterator[tuple[int, CountRecord]]:
+    """Return what counting needs of the same lines, skipped ones left out.
+
+    Raises:
+        OSError: the file cannot be opened or read.
+    """
+    return _records(path, account, decode_count, max_line_bytes, None)
+
+
+def _records(
+    path: str,
+    account: LineAccount,
+    decode: Decode[RecordT],
+    max_line_bytes: int,
+    tick: Callable[[bytes], RecordT] | None,
+) -> Iterator[tuple[int, RecordT]]:
+    used_kinds, ignored = USED_KINDS, account.ignored
     reader = LineReader(path, max_line_bytes)
     for raw in reader:
         skipped = ignored_kind(raw)
         if skipped is not None:
             ignored[skipped] = ignored.get(skipped, 0) + 1
-            if with_ticks and "/" in skipped:
-                yield reader.number, tick_record(raw)
+            if tick is not None and "/" in skipped:
+                yield reader.number, tick(raw)
             continue
         try:
             record = decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             place = Place(path, reader.number, reader.offset_bytes)
             for saved in _saved_records(place, raw, account, max_line_bytes):
-                yield reader.number, saved
+                yield reader.number, saved  # type: ignore[misc] - a Record has all that any RecordT has
             continue
         if record.type in used_kinds:
             account.used += 1

@@ -65,7 +65,7 @@ def _sorted_lanes(session: SessionFiles, account: LineAccount, *, keep_content: 
         own = LineAccount()
         sorter.start_file(file.agent_id, _agent_meta(file, own))
         try:
-            for number, record in read_records(file.path, own, with_ticks=True):
+            for number, record in read_records(file.path, own):
                 sorter.add(record, f"{session.session_id}#{number}")
         except OSError as error:
             own.problems.append(Problem(file.path, 0, 0, "unreadable", error.strerror or str(error)))

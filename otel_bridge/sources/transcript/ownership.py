@@ -35,7 +35,7 @@ class Ownership(Struct, frozen=True):
     """Session a fork's history was copied from, by the fork's session id."""
 
     def own_part(self, census: SessionCensus) -> SessionCensus:
-        """Return the census less what was copied from other sessions, counts merged over all copies."""
+        """Return the census less what was copied from other sessions, counts merged over all copies; itself if equal."""
         session_id = census.session_id
         if session_id not in self.births_ns:
             return census
@@ -47,6 +47,8 @@ class Ownership(Struct, frozen=True):
         prompts = [
             (uuid, at_ns) for uuid, at_ns in census.prompts if self.prompt_owners.get(uuid, session_id) == session_id
         ]
+        if calls == census.calls and len(prompts) == len(census.prompts):
+            return census
         return structs.replace(census, calls=calls, prompts=prompts)
 
 

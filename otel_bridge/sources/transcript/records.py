@@ -58,33 +58,69 @@ class IterationRecord(UsageRecord, gc=False):
     model: str | None = None
 
 
-class ModelUsageRecord(Struct, gc=False):
-    """One model's line of ``cost-state.modelUsage``."""
-
-    costUSD: Decimal | None = None
-
-
-class Block(Struct, gc=False):
-    """A content block of a message."""
+class CountBlock(Struct, gc=False):
+    """A content block, reduced to the ids that pair tool calls with results."""
 
     type: str | None = None
-    text: str | None = None
     id: str | None = None
-    name: str | None = None
-    input: Raw = EMPTY_RAW
     tool_use_id: str | None = None
-    is_error: bool | None = None
-    content: Raw = EMPTY_RAW
 
 
-class Message(Struct, gc=False):
+class CountMessage(Struct, gc=False):
     """``message`` of a user or assistant line."""
 
     id: str | None = None
     model: str | None = None
     usage: UsageRecord | None = None
     stop_reason: str | None = None
-    content: str | list[Block] | None = None
+    content: str | list[CountBlock] | None = None
+
+
+class CountProgress(Struct, gc=False):
+    """``data`` of a progress line; ``agent_progress`` embeds a sub-agent's line (2.1.12-2.1.81)."""
+
+    type: str | None = None
+    message: CountRecord | None = None
+    agentId: str | None = None
+
+
+class CountRecord(Struct, gc=False):
+    """A line, as far as counting needs it (decoding the rest as well costs a tenth more)."""
+
+    type: str | None = None
+    subtype: str | None = None
+    uuid: str | None = None
+    timestamp: datetime | None = None
+    sessionId: str | None = None
+    requestId: str | None = None
+    isSidechain: bool | None = False
+    isMeta: bool | None = False
+    cwd: str | None = None
+    requestedModel: str | None = None
+    message: CountMessage | None = None
+    data: CountProgress | None = None
+    summary: str | None = None
+    customTitle: str | None = None
+    aiTitle: str | None = None
+    totalCostUSD: Decimal | None = None
+    startTime: int | None = None
+    hasUnknownModelCost: bool | None = False
+
+
+class Block(CountBlock, gc=False):
+    """A content block of a message."""
+
+    text: str | None = None
+    name: str | None = None
+    input: Raw = EMPTY_RAW
+    is_error: bool | None = None
+    content: Raw = EMPTY_RAW
+
+
+class Message(CountMessage, gc=False):
+    """``message`` with its content."""
+
+    content: str | list[Block] | None = None  # type: ignore[assignment] - narrower, and never written
 
 
 class CompactMetadata(Struct, gc=False):
@@ -126,33 +162,19 @@ class Origin(Struct, gc=False):
     kind: str | None = None
 
 
-class Progress(Struct, gc=False):
-    """``data`` of a progress line."""
+class Progress(CountProgress, gc=False):
+    """``data`` of a progress line with the whole embedded line."""
 
-    type: str | None = None
     message: Record | None = None
-    agentId: str | None = None
-    prompt: str | None = None
-    elapsedTimeMs: float | None = None
-    status: str | None = None
 
 
-class Record(Struct, gc=False):
+class Record(CountRecord, gc=False):
     """A line, as far as a whole session needs it. ``gc=False``: records hold no cycles and live for one line."""
 
-    type: str | None = None
-    subtype: str | None = None
-    uuid: str | None = None
     parentUuid: str | None = None
     logicalParentUuid: str | None = None
-    timestamp: datetime | None = None
-    sessionId: str | None = None
-    requestId: str | None = None
-    isSidechain: bool | None = False
-    isMeta: bool | None = False
     isCompactSummary: bool | None = False
     agentId: str | None = None
-    cwd: str | None = None
     gitBranch: str | None = None
     version: str | None = None
     entrypoint: str | None = None
@@ -165,7 +187,6 @@ class Record(Struct, gc=False):
     permissionDecision: PermissionDecision | None = None
     interruptedMessageId: str | None = None
     effort: str | None = None
-    requestedModel: str | None = None
     requestRef: str | None = None
     attributionSkill: str | None = None
     attributionMcpServer: str | None = None
@@ -182,20 +203,10 @@ class Record(Struct, gc=False):
     attachment: AttachmentRecord | None = None
     data: Progress | None = None
     parentToolUseID: str | None = None
-    toolUseID: str | None = None
     id: str | None = None
-    operation: str | None = None
-    content: Raw = EMPTY_RAW
     prNumber: int | None = None
     prUrl: str | None = None
     prRepository: str | None = None
-    summary: str | None = None
-    customTitle: str | None = None
-    aiTitle: str | None = None
-    totalCostUSD: Decimal | None = None
-    startTime: int | None = None
-    hasUnknownModelCost: bool | None = False
-    modelUsage: dict[str, ModelUsageRecord] | None = None
 
 
 class ToolInput(Struct, gc=False):

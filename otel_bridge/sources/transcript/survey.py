@@ -19,7 +19,7 @@ from otel_bridge.parallel import map_unordered
 from otel_bridge.sources.transcript.census import CensusTaker, SessionCensus
 from otel_bridge.sources.transcript.client_cost import ClientCost, client_cost
 from otel_bridge.sources.transcript.discover import SessionFiles
-from otel_bridge.sources.transcript.lines import LineAccount, read_records
+from otel_bridge.sources.transcript.lines import LineAccount, count_records
 from otel_bridge.sources.transcript.ownership import Ownership, resolve_ownership
 
 _PARALLEL_FROM_BYTES = 24 << 20
@@ -57,7 +57,7 @@ def take_census(session: SessionFiles) -> tuple[SessionCensus, LineAccount]:
         account = LineAccount()
         taker.start_file()
         try:
-            for number, record in read_records(file.path, account):
+            for number, record in count_records(file.path, account):
                 taker.add(record, f"{session.session_id}#{number}", file.agent_id is not None)
         except OSError as error:
             account.problems.append(Problem(file.path, 0, 0, "unreadable", error.strerror or str(error)))
@@ -114,7 +114,9 @@ class Survey(Generic[SummaryT]):
         sharing = [self.census(session_id) for session_id in sorted(self._sharing)]
         self.ownership = resolve_ownership(sharing)
         for census in sharing:
-            self._summaries[census.session_id] = self._summarize(self.ownership.own_part(census))
+            own = self.ownership.own_part(census)
+            if own is not census:
+                self._summaries[census.session_id] = self._summarize(own)
 
 
 def survey_sessions(

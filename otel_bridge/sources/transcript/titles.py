@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from otel_bridge.sources.transcript.records import Record
+from otel_bridge.sources.transcript.records import CountRecord
 
 TITLE_RANK = {"custom-title": 3, "ai-title": 2, "summary": 1}
-"""Record types that carry a title, the higher the better."""
+"""CountRecord types that carry a title, the higher the better."""
 
 
 class TitleKeeper:
@@ -15,7 +15,7 @@ class TitleKeeper:
         self._rank = 0
         self.title: str | None = None
 
-    def add(self, record: Record) -> None:
+    def add(self, record: CountRecord) -> None:
         """Look at one record of a type in ``TITLE_RANK``."""
         rank = TITLE_RANK[record.type or ""]
         text = record.customTitle or record.aiTitle or record.summary
