@@ -46,6 +46,17 @@ class Totals(Struct):
         else:
             self.cost_usd += cost_usd
 
+    def usage(self) -> Usage:
+        """Return the tokens of the whole group."""
+        return Usage(
+            self.input_tokens,
+            self.output_tokens,
+            self.cache_read_tokens,
+            self.cache_write_tokens - self.cache_write_1h_tokens,
+            self.cache_write_1h_tokens,
+            web_searches=self.web_searches,
+        )
+
     def add(self, other: Totals) -> None:
         """Add another group's counters to this one's."""
         self.calls += other.calls

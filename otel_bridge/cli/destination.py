@@ -17,6 +17,7 @@ from otel_bridge.sinks.open import open_otlp_sink
 from otel_bridge.sinks.otlp.config import OtlpConfig, names_endpoint, otlp_config
 from otel_bridge.telemetry import Signal
 
+
 class Destination(Struct, frozen=True):
     """The ways out that were asked for; at least one."""
 

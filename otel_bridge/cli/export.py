@@ -16,7 +16,8 @@ from otel_bridge.convert import ContentPolicy, ConvertOptions
 from otel_bridge.errors import DeliveryError
 from otel_bridge.pipeline.export import ExportSummary, export_sessions
 from otel_bridge.pipeline.sessions import SessionLibrary
-from otel_bridge.settings import environment, resource_attributes, worker_count
+from otel_bridge.resource import resource_attributes
+from otel_bridge.settings import environment, worker_count
 
 _PROTOCOLS = ("grpc", "http/protobuf", "http/json")
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import click
 
+import otel_bridge
 from otel_bridge.errors import NotFoundError
 from otel_bridge.settings import environment, transcript_roots
 from otel_bridge.sources.transcript.discover import SessionFiles, discover_sessions
@@ -46,4 +46,4 @@ def find_sessions(paths: Sequence[Path], *, or_samples: bool) -> list[SessionFil
 
 def samples_folder() -> Path:
     """Return the folder of the sample sessions that come with the package."""
-    return Path(str(resources.files("otel_bridge") / "samples"))
+    return Path(otel_bridge.__file__).parent / "samples"

@@ -8,7 +8,8 @@ from datetime import datetime
 import click
 import msgspec
 
-from otel_bridge.prices import PriceRow, price_rows, usd_str
+from otel_bridge.prices import price_rows, usd_str
+from otel_bridge.prices.listing import PriceRow
 
 _FIGURES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
 

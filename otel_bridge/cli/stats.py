@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+
 import click
 
 from otel_bridge.cli.options import common_options, find_sessions

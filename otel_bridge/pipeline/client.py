@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TypeVar
 
-from otel_bridge.prices import price_call
+from otel_bridge.prices import price_call, usd_str
 from otel_bridge.sources.transcript.calls import CallDraft
-from otel_bridge.sources.transcript.client_cost import ClientCost, unrecorded_reasons
-from otel_bridge.sources.transcript.load import ClientAccount
+from otel_bridge.sources.transcript.client_cost import ClientAccount, ClientCost, unrecorded_reasons
 from otel_bridge.sources.transcript.survey import Survey
 
 SummaryT = TypeVar("SummaryT")
@@ -39,4 +38,4 @@ def unrecorded_usd(calls: Iterable[CallDraft], client: ClientCost) -> Decimal | 
         if cost is None:
             return None
         ours += cost
-    return client.total_usd - ours
+    return Decimal(usd_str(client.total_usd - ours))

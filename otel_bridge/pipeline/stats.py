@@ -11,19 +11,21 @@ from msgspec import Struct
 
 from otel_bridge.model import Problem
 from otel_bridge.pipeline.client import client_account
-from otel_bridge.prices import price_call
+from otel_bridge.prices import RateCard, default_book, price_call, usd_str
 from otel_bridge.sources.transcript.census import SessionCensus
 from otel_bridge.sources.transcript.discover import SessionFiles
 from otel_bridge.sources.transcript.lines import LineAccount
 from otel_bridge.sources.transcript.survey import Survey, survey_sessions
 from otel_bridge.totals import Totals, day_of
 
+_PRICED_LATER = Decimal(0)
+
 
 class SessionTally(Struct, array_like=True):
     """One session's own calls, added up by model and day."""
 
     groups: list[tuple[str, str, Totals]]
-    """Model, day, counters."""
+    """Model, day, counters; a model may have several on one day (price bands)."""
     started_ns: int = 0
     ended_ns: int = 0
     lower_bound_calls: int = 0
@@ -80,6 +82,9 @@ def collect_stats(
     stats.sessions.sort(key=lambda session: (session.started_at or "", session.session_id))
     stats.by_model = dict(sorted(stats.by_model.items(), key=lambda item: (-item[1].cost_usd, item[0])))
     stats.by_day = dict(sorted(stats.by_day.items()))
+    for totals in (stats.totals, *stats.by_model.values(), *stats.by_day.values(), *stats.sessions):
+        totals.cost_usd = _plain(totals.cost_usd)
+    stats.client_cost_usd, stats.unrecorded_cost_usd = _plain(stats.client_cost_usd), _plain(stats.unrecorded_cost_usd)
     stats.lines = survey.account
     stats.problems = sorted(survey.account.problems)
     survey.account.problems = []
@@ -87,33 +92,47 @@ def collect_stats(
 
 
 def tally_calls(census: SessionCensus, *, zone: tzinfo) -> SessionTally:
-    """Price and add up a session's own calls. A call falls on the day it ended, a tool call on that of its result."""
-    day = day_of(zone)
-    groups: dict[tuple[str, str], Totals] = {}
-    tally = SessionTally([])
-    unpriced: set[str] = set()
+    """Price and add up a session's own calls. A call falls on the day it ended, a tool call on that of its result.
+
+    Cost is linear in the tokens for one rate card: usages are added up first and each group is priced once.
+    """
+    day, rate_card = day_of(zone), default_book().rate_card
+    groups: dict[tuple[str, str, RateCard | None], Totals] = {}
+    lower_bound_calls = 0
     times = [at_ns for _, at_ns in census.prompts]
     for call in census.calls:
+        at_ns = call.ended_ns
+        times.append(at_ns)
+        lower_bound_calls += not call.is_stopped
         usage = call.usage()
-        cost = price_call(call.model, usage, call.ended_ns, call.terms(), call.billed_entries())
-        _group(groups, call.model, day(call.ended_ns)).add_call(usage, cost)
-        times.append(call.ended_ns)
-        if cost is None:
-            unpriced.add(call.model)
-        tally.lower_bound_calls += not call.is_stopped
+        card = None
+        if call.iterations:
+            cost = price_call(call.model, usage, at_ns, call.terms(), call.billed_entries())
+            _group(groups, call.model, day(at_ns), None).add_call(usage, cost)
+        else:
+            card = rate_card(call.model, at_ns, call.terms(), usage.prompt_tokens)
+            _group(groups, call.model, day(at_ns), card).add_call(usage, None if card is None else _PRICED_LATER)
         for tool_id in call.tool_ids:
             at_ns = census.finished_tool_ids[tool_id]
             times.append(at_ns)
-            _group(groups, call.model, day(at_ns)).tool_calls += 1
+            _group(groups, call.model, day(at_ns), card).tool_calls += 1
+    for (_, _, card), totals in groups.items():
+        if card is not None:
+            totals.cost_usd = card.cost(totals.usage())
     known = [at_ns for at_ns in times if at_ns]
-    tally.started_ns, tally.ended_ns = (min(known), max(known)) if known else (0, 0)
-    tally.groups = [(model, on, totals) for (model, on), totals in sorted(groups.items())]
-    tally.unpriced_models = sorted(unpriced)
-    return tally
+    return SessionTally(
+        groups=[(model, on, totals) for (model, on, _), totals in groups.items()],
+        started_ns=min(known, default=0),
+        ended_ns=max(known, default=0),
+        lower_bound_calls=lower_bound_calls,
+        unpriced_models=sorted({model for (model, _, _), totals in groups.items() if totals.unpriced_calls}),
+    )
 
 
-def _group(groups: dict[tuple[str, str], Totals], model: str, day: str) -> Totals:
-    key = model, day
+def _group(
+    groups: dict[tuple[str, str, RateCard | None], Totals], model: str, day: str, card: RateCard | None
+) -> Totals:
+    key = model, day, card
     group = groups.get(key)
     if group is None:
         group = groups[key] = Totals()
@@ -152,6 +171,11 @@ def _session_stats(survey: Survey[SessionTally], session_id: str, tally: Session
         project=head.project,
         title=head.title,
     )
+
+
+def _plain(amount_usd: Decimal) -> Decimal:
+    """Return the same amount in the form that is printed without exponent and trailing zeros."""
+    return Decimal(usd_str(amount_usd))
 
 
 def _iso(at_ns: int) -> str | None:

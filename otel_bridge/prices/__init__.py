@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache
+from typing import TYPE_CHECKING
 
 from otel_bridge.model import STANDARD_TERMS, Iteration, Terms, Usage
-from otel_bridge.prices import listing
 from otel_bridge.prices.book import PriceBook, billed_iterations
-from otel_bridge.prices.listing import PriceRow
 from otel_bridge.prices.rates import RateCard, usd_str
 from otel_bridge.prices.supplement import SUPPLEMENT
 from otel_bridge.prices.table import load_table
 
+if TYPE_CHECKING:
+    from otel_bridge.prices.listing import PriceRow
+
 __all__ = [
     "PriceBook",
-    "PriceRow",
     "RateCard",
     "billed_iterations",
     "default_book",
@@ -64,4 +65,6 @@ def known_models() -> list[str]:
 
 def price_rows(model: str | None, at_ns: int) -> list[PriceRow]:
     """``listing.price_rows`` of the default book."""
+    from otel_bridge.prices import listing  # noqa: PLC0415 - only the price list needs it, and counting starts faster
+
     return listing.price_rows(default_book(), model, at_ns)

@@ -11,7 +11,10 @@ from otel_bridge.sinks.otlp.encoder import Encoder, Group, Item
 from otel_bridge.telemetry import Batch, Resource
 
 MIB = 1024 * 1024
-_CHUNK = 256
+_CHUNK = 128
+"""So many items are encoded at a time; of a large batch, never all."""
+_SEPARATOR_BYTES = 1
+"""JSON puts a comma between items."""
 
 
 class Limits(Struct, frozen=True):
@@ -76,17 +79,16 @@ class Packer:
         """Yield the requests that this batch fills up."""
         if self._limits.one_resource_per_request and not self._continues(batch.resource):
             yield from self.flush()
-        group = self._group(batch.resource)
         for start in range(0, len(batch.items), _CHUNK):
-            items: Sequence[Item] = batch.items[start : start + _CHUNK]
-            for item, encoded in zip(items, self._encoder.items(items), strict=True):
-                if self._is_full(len(encoded)):
+            items = batch.items[start : start + _CHUNK]
+            encoded = self._encoder.items(items)
+            if self._has_room(len(items), sum(map(len, encoded))):
+                self._append(batch.resource, items, encoded)
+                continue
+            for item, data in zip(items, encoded, strict=True):
+                if self._items and not self._has_room(1, len(data)):
                     yield from self.flush()
-                    group = self._group(batch.resource)
-                group.items.append(item)
-                group.encoded.append(encoded)
-                self._items += 1
-                self._bytes += len(encoded) + 1  # JSON puts a comma between items
+                self._append(batch.resource, [item], [data])
 
     def flush(self) -> Iterator[Request]:
         """Yield the request begun, if anything is in it."""
@@ -95,8 +97,18 @@ class Packer:
             self._groups, self._items, self._bytes = [], 0, 0
             yield Request(groups)
 
-    def _is_full(self, more_bytes: int) -> bool:
-        return self._items > 0 and (self._items >= self._limits.max_items or self._bytes + more_bytes > self.max_bytes)
+    def _has_room(self, items: int, encoded_bytes: int) -> bool:
+        return (
+            self._items + items <= self._limits.max_items
+            and self._bytes + encoded_bytes + items * _SEPARATOR_BYTES <= self.max_bytes
+        )
+
+    def _append(self, resource: Resource, items: Sequence[Item], encoded: list[bytes]) -> None:
+        group = self._group(resource)
+        group.items.extend(items)
+        group.encoded.extend(encoded)
+        self._items += len(items)
+        self._bytes += sum(map(len, encoded)) + len(items) * _SEPARATOR_BYTES
 
     def _continues(self, resource: Resource) -> bool:
         return bool(self._groups) and self._groups[-1].resource == resource

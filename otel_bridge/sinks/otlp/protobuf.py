@@ -10,10 +10,11 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 
 from otel_bridge.sinks.otlp.encoder import Group, ItemEncoder, sendable_time
-from otel_bridge.sinks.otlp.protobuf_attributes import MAX_CACHED, AttributeEncoder
+from otel_bridge.sinks.otlp.protobuf_attributes import AttributeEncoder
 from otel_bridge.sinks.otlp.wire import delimited, utf8, varint
 from otel_bridge.telemetry import Link, LogRecord, Resource, Scope, Signal, Span, SpanKind
 
+_MAX_NAMES = 1024
 _KINDS = {kind: b"\x30" + varint(kind) for kind in SpanKind}
 _two_times = struct.Struct("<BQBQ").pack
 
@@ -114,7 +115,7 @@ class _Texts(dict[str, bytes]):
         self._tag = tag
 
     def __missing__(self, text: str) -> bytes:
-        if len(self) >= MAX_CACHED:
+        if len(self) >= _MAX_NAMES:
             self.clear()
         self[text] = encoded = _text(self._tag, text)
         return encoded

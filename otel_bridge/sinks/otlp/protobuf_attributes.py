@@ -1,98 +1,91 @@
-"""Attributes in protobuf, as bytes that are made once per (key, value) because most pairs repeat (pure)."""
+"""Attributes in protobuf, as bytes; what repeats from span to span, keys and most texts, is made once (pure)."""
 
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
 
 from otel_bridge.sinks.otlp.wire import delimited, utf8, varint
 from otel_bridge.telemetry import Attributes, AttributeValue
 
-MAX_CACHED = 4096
-"""Pairs kept; a full cache starts anew, so that ids, which never repeat, cannot crowd out the rest for long."""
+MAX_KEYS = 1024
+MAX_TEXTS = 256
+"""Of one key. A full cache starts anew, so that ids, which never repeat, take little room."""
 MAX_CACHED_BYTES = 256
 
 _U64 = (1 << 64) - 1
 _double = struct.Struct("<d").pack
 
 
-class AttributeEncoder(dict[tuple[str, AttributeValue], bytes]):
-    """Encodes attributes as repeated ``KeyValue`` fields with one tag.
-
-    The dictionary itself is the cache, looked up without a Python call per attribute. It holds texts and tuples of
-    texts only: ``1 == True == 1.0`` would find each other's bytes, and numbers rarely repeat.
-    """
+class AttributeEncoder(dict[str, "_Key"]):
+    """Encodes attributes as repeated ``KeyValue`` fields with one tag. The dictionary holds the keys seen."""
 
     def __init__(self, tag: bytes) -> None:
         super().__init__()
         self._tag = tag
-        self._keys: dict[str, _Key] = {}
 
     def all(self, attributes: Attributes) -> bytes:
-        """Encode all attributes, in their order. Tuples cost nothing extra, a list half as much as all the rest."""
-        try:
-            return b"".join(map(self.__getitem__, attributes.items()))
-        except TypeError:  # a list cannot be looked up
-            pairs = attributes.items()
-            return b"".join([self[key, tuple(v) if isinstance(v, list) else v] for key, v in pairs])
+        """Encode all attributes, in their order."""
+        parts = []
+        for name, value in attributes.items():
+            key = self[name]
+            if type(value) is str:
+                parts.append(key[value])
+            elif type(value) is int and -(1 << 63) <= value < 1 << 63:
+                number = varint(value & _U64)
+                parts.append(key.ints[len(number)] + number)
+            elif type(value) is float:
+                parts.append(key.double + _double(value))
+            elif type(value) is bool:
+                parts.append(key.true if value else key.false)
+            else:
+                parts.append(key.other(value))
+        return b"".join(parts)
 
-    def __missing__(self, pair: tuple[str, AttributeValue]) -> bytes:
-        name, value = pair
-        key = self._keys.get(name) or self._new_key(name)
-        if isinstance(value, str):
-            return self._remember(pair, self._text(key, utf8(value)))
-        if isinstance(value, bool):
-            return key.true if value else key.false
-        if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
-            number = varint(value & _U64)
-            return key.ints[len(number)] + number
-        if isinstance(value, float):
-            return key.double + _double(value)
-        encoded = self._field(key, any_value(value))
-        is_texts = isinstance(value, tuple) and all(isinstance(element, str) for element in value)
-        return self._remember(pair, encoded) if is_texts else encoded
-
-    def _remember(self, pair: tuple[str, AttributeValue], encoded: bytes) -> bytes:
-        if len(encoded) <= MAX_CACHED_BYTES:
-            if len(self) >= MAX_CACHED:
-                self.clear()
-            self[pair] = encoded
-        return encoded
-
-    def _text(self, key: _Key, text: bytes) -> bytes:
-        size = len(text)
-        if size > 125:  # the two lengths no longer fit in a byte each
-            return self._field(key, delimited(b"\x0a", text))
-        body = b"%b\x12%c\x0a%c%b" % (key.field, size + 2, size, text)
-        return self._tag + varint(len(body)) + body
-
-    def _field(self, key: _Key, value: bytes) -> bytes:
-        return delimited(self._tag, key.field + delimited(b"\x12", value))
-
-    def _new_key(self, name: str) -> _Key:
-        bare = _Key(delimited(b"\x0a", utf8(name)))
-        key = bare._replace(
-            true=self._field(bare, b"\x10\x01"),
-            false=self._field(bare, b"\x10\x00"),
-            double=self._field(bare, b"\x21" + bytes(8))[:-8],
-            ints=tuple(self._field(bare, b"\x18" + bytes(length))[: -length or None] for length in range(11)),
-        )
-        if len(self._keys) >= MAX_CACHED:
-            self._keys.clear()
-        self._keys[name] = key
+    def __missing__(self, name: str) -> _Key:
+        if len(self) >= MAX_KEYS:
+            self.clear()
+        self[name] = key = _Key(self._tag, name)
         return key
 
 
-class _Key(NamedTuple):
-    """What stands around the values of one key."""
+class _Key(dict[str | tuple[str, ...], bytes]):
+    """One key: whole attributes by their text or texts, and what stands around the other values."""
 
-    field: bytes
-    true: bytes = b""
-    false: bytes = b""
-    double: bytes = b""
-    """All but the eight bytes of the number."""
-    ints: tuple[bytes, ...] = ()
-    """All but the number, by the number's length."""
+    __slots__ = ("_name", "_tag", "double", "false", "ints", "true")
+
+    def __init__(self, tag: bytes, name: str) -> None:
+        super().__init__()
+        self._tag = tag
+        self._name = delimited(b"\x0a", utf8(name))
+        self.true = self._attribute(b"\x10\x01")
+        self.false = self._attribute(b"\x10\x00")
+        # All but the number, which comes last; for integers by its length, since that decides about the others.
+        self.double = self._attribute(b"\x21" + bytes(8))[:-8]
+        self.ints = [self._attribute(b"\x18" + bytes(length))[: -length or None] for length in range(11)]
+
+    def __missing__(self, value: str | tuple[str, ...]) -> bytes:
+        attribute = self._text(utf8(value)) if isinstance(value, str) else self._attribute(any_value(value))
+        if len(attribute) <= MAX_CACHED_BYTES:
+            if len(self) >= MAX_TEXTS:
+                self.clear()
+            self[value] = attribute
+        return attribute
+
+    def other(self, value: AttributeValue) -> bytes:
+        """Encode what is neither a text nor a number of the usual kind."""
+        if isinstance(value, list | tuple) and all(isinstance(element, str) for element in value):
+            return self[tuple(value)]
+        return self._attribute(any_value(value))
+
+    def _text(self, text: bytes) -> bytes:
+        size = len(text)
+        if size > 125:
+            return self._attribute(delimited(b"\x0a", text))
+        body = b"%b\x12%c\x0a%c%b" % (self._name, size + 2, size, text)  # the same, where a length takes one byte
+        return self._tag + varint(len(body)) + body
+
+    def _attribute(self, value: bytes) -> bytes:
+        return delimited(self._tag, self._name + delimited(b"\x12", value))
 
 
 def any_value(value: AttributeValue) -> bytes:

@@ -22,6 +22,14 @@ class ClientCost(Struct, frozen=True):
     has_unknown_model: bool
 
 
+class ClientAccount(Struct, frozen=True):
+    """The client's own word on a session, and what it leaves unexplained."""
+
+    cost_usd: Decimal | None = None
+    unrecorded_usd: Decimal | None = None
+    unrecorded_reasons: tuple[str, ...] = ()
+
+
 def client_cost(census: SessionCensus, origin: SessionCensus | None, birth_ns: int) -> ClientCost | None:
     """Return the session's own total, or ``None`` where the client wrote none or it cannot be told from a parent's.
 

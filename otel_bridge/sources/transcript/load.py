@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -12,18 +11,11 @@ from otel_bridge.model import Problem, Session
 from otel_bridge.sources.transcript.assemble.lanes import LaneSorter
 from otel_bridge.sources.transcript.assemble.responses import Pricer
 from otel_bridge.sources.transcript.assemble.session import AssemblyOptions, ForkPoint, SessionAssembly
+from otel_bridge.sources.transcript.client_cost import ClientAccount
 from otel_bridge.sources.transcript.discover import SessionFiles, TranscriptFile
 from otel_bridge.sources.transcript.lines import LineAccount, read_records
 from otel_bridge.sources.transcript.ownership import Ownership
 from otel_bridge.sources.transcript.records import AgentMeta
-
-class ClientAccount(msgspec.Struct, frozen=True):
-    """The client's own word on a session, and what it leaves unexplained."""
-
-    cost_usd: Decimal | None = None
-    unrecorded_usd: Decimal | None = None
-    unrecorded_reasons: tuple[str, ...] = ()
-
 
 _decode_meta = msgspec.json.Decoder(AgentMeta).decode
 
