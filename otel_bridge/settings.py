@@ -18,11 +18,15 @@ def transcript_roots(env: Mapping[str, str]) -> list[Path]:
     ``CLAUDE_CONFIG_DIR`` (several separated by commas) replaces ``~/.claude`` and ``~/.config/claude``.
     """
     configured = [part.strip() for part in env.get("CLAUDE_CONFIG_DIR", "").split(",") if part.strip()]
-    folders = [Path(part).expanduser() for part in configured] or [
-        Path("~/.claude").expanduser(),
-        Path("~/.config/claude").expanduser(),
-    ]
+    folders = [_expanded(part) for part in configured or ("~/.claude", "~/.config/claude")]
     return [folder if folder.name == "projects" else folder / "projects" for folder in folders]
+
+
+def _expanded(folder: str) -> Path:
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError:  # a container's user need not have a home
+        return Path(folder)
 
 
 def worker_count() -> int:

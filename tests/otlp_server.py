@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self
 
 import grpc
@@ -30,12 +31,12 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-REQUESTS = {
+REQUESTS: dict[str, Any] = {
     "traces": trace_service_pb2.ExportTraceServiceRequest,
     "logs": logs_service_pb2.ExportLogsServiceRequest,
     "metrics": metrics_service_pb2.ExportMetricsServiceRequest,
 }
-RESPONSES = {
+RESPONSES: dict[str, Any] = {
     "traces": trace_service_pb2.ExportTraceServiceResponse,
     "logs": logs_service_pb2.ExportLogsServiceResponse,
     "metrics": metrics_service_pb2.ExportMetricsServiceResponse,
@@ -137,9 +138,7 @@ class Tls:
 class RecordingServer:
     """Receives all signals in one protocol: ``grpc``, ``http/protobuf`` or ``http/json``."""
 
-    def __init__(
-        self, protocol: str, script: Script = (), *, listening: bool = True, tls: Tls | None = None
-    ) -> None:
+    def __init__(self, protocol: str, script: Script = (), *, listening: bool = True, tls: Tls | None = None) -> None:
         self.protocol = protocol
         self.requests: list[Received] = []
         """All requests in the order of their arrival, refused ones too."""
@@ -173,15 +172,15 @@ class RecordingServer:
         self.close()
 
     def spans(self) -> list[Span]:
-        """The accepted spans, request by request."""
+        """Return the accepted spans, request by request."""
         return self._accepted("traces")
 
     def log_records(self) -> list[LogRecord]:
-        """The accepted log records, request by request."""
+        """Return the accepted log records, request by request."""
         return self._accepted("logs")
 
     def span_ids(self) -> list[str]:
-        """The ids of the accepted spans in hex; one that was taken twice is there twice."""
+        """Return the ids of the accepted spans in hex; one that was taken twice is there twice."""
         return [span.span_id.hex() for span in self.spans()]
 
     def record(self, request: Received) -> Reply:
@@ -203,7 +202,7 @@ def _replay(replies: Iterable[Reply]) -> Callable[[Received], Reply]:
 
 def _status(reply: Reply) -> bytes:
     """Encode a ``google.rpc.Status``, with a ``RetryInfo`` if the reply asks to wait. Short texts only."""
-    code = grpc.StatusCode[reply.code].value[0]
+    code: int = grpc.StatusCode[reply.code].value[0]
     status = bytes((0x08, code, 0x12, len(reply.message))) + reply.message.encode()
     if reply.retry_after_s is None:
         return status
@@ -302,7 +301,7 @@ def _handler(server: RecordingServer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_request(self, *_: object) -> None:
             """Say nothing."""
 
     return Handler
@@ -354,19 +353,18 @@ class _GrpcFront:
 
 
 def _service(server: RecordingServer, signal: str) -> Any:
-    class Service:
-        def Export(self, request: Any, context: grpc.ServicerContext) -> Any:
-            headers = {name: value for name, value in context.invocation_metadata() if isinstance(value, str)}
-            reply = server.record(Received(signal, request, request.ByteSize(), headers, f"/v1/{signal}"))
-            if reply.hangs:
-                server.closing.wait()
-                context.abort(grpc.StatusCode.CANCELLED, "the test is over")
-            if not reply.accepts:
-                context.set_trailing_metadata((("grpc-status-details-bin", _status(reply)),))
-                context.abort(grpc.StatusCode[reply.code], reply.message)
-            return _response(signal, reply)
+    def export(request: Any, context: grpc.ServicerContext) -> Any:
+        headers = {name: value for name, value in context.invocation_metadata() if isinstance(value, str)}
+        reply = server.record(Received(signal, request, request.ByteSize(), headers, f"/v1/{signal}"))
+        if reply.hangs:
+            server.closing.wait()
+            context.abort(grpc.StatusCode.CANCELLED, "the test is over")
+        if not reply.accepts:
+            context.set_trailing_metadata((("grpc-status-details-bin", _status(reply)),))
+            context.abort(grpc.StatusCode[reply.code], reply.message)
+        return _response(signal, reply)
 
-    return Service()
+    return SimpleNamespace(Export=export)
 
 
 def _grpc_credentials(tls: Tls) -> grpc.ServerCredentials:

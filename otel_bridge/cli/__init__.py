@@ -22,17 +22,17 @@ COMMANDS = {
 
 
 class _LazyGroup(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return sorted(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
         module: Any = importlib.import_module(f"otel_bridge.cli.{cmd_name}")
         command: click.Command = module.command
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))
 
@@ -44,7 +44,7 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(__version__, message="otel-bridge %(version)s")
 def app() -> None:
-    """What coding agents cost, per PR, and where the time goes.
+    """Tell what coding agents cost, per PR, and where the time goes.
 
     Reads Claude Code's transcripts (CLAUDE_CONFIG_DIR, else ~/.claude) and speaks OpenTelemetry.
     """

@@ -30,7 +30,11 @@ class Destination(Struct, frozen=True):
     @property
     def places(self) -> list[str]:
         """Return names of the places for people."""
-        named = [self.traces.target.place if self.traces else None, self.file, "the terminal" if self.to_console else None]
+        named = [
+            self.traces.target.place if self.traces else None,
+            self.file,
+            "the terminal" if self.to_console else None,
+        ]
         return [place for place in named if place]
 
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from otel_bridge.cli.destination import destination, open_sink
+from otel_bridge.cli.json_output import print_json
 from otel_bridge.cli.options import common_options, find_sessions
 from otel_bridge.convert import ContentPolicy, ConvertOptions
-from otel_bridge.errors import DeliveryError
+from otel_bridge.errors import DeliveryError, UsageError
+from otel_bridge.model import Session
 from otel_bridge.pipeline.export import ExportSummary, export_sessions
 from otel_bridge.pipeline.sessions import SessionLibrary
 from otel_bridge.resource import resource_attributes
 from otel_bridge.settings import environment, worker_count
+from otel_bridge.sources.transcript.discover import SessionFiles
 
 _PROTOCOLS = ("grpc", "http/protobuf", "http/json")
 
@@ -25,7 +28,9 @@ _PROTOCOLS = ("grpc", "http/protobuf", "http/json")
 @click.command("export", epilog="Example: otel-bridge export --endpoint http://localhost:4318")
 @common_options
 @click.option("--endpoint", metavar="URL", help="OTLP receiver; default: OTEL_EXPORTER_OTLP_ENDPOINT.")
-@click.option("--protocol", type=click.Choice(_PROTOCOLS), help="Default: OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf.")
+@click.option(
+    "--protocol", type=click.Choice(_PROTOCOLS), help="Default: OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf."
+)
 @click.option("--to-file", metavar="FILE", help="Write OTLP/JSON lines as the collector does; - for stdout.")
 @click.option("--console", "to_console", is_flag=True, help="Print the spans as a tree.")
 @click.option("--content", type=click.Choice(["off", "messages", "tools", "all"]), default="off", show_default=True,
@@ -35,6 +40,7 @@ _PROTOCOLS = ("grpc", "http/protobuf", "http/json")
 @click.option("--include-open", is_flag=True, help="Also send turns that may still grow.")
 @click.option("--paths", "with_paths", is_flag=True, help="Send working folders and file names too.")
 def command(
+    *,
     paths: tuple[Path, ...],
     as_json: bool,
     or_samples: bool,
@@ -52,6 +58,8 @@ def command(
     The same transcripts always give the same spans with the same ids, so sending again adds nothing new. A turn that
     may still grow is held back until it is over. Exits with 4 if the receiver did not take everything.
     """
+    if as_json + to_console + (to_file == "-") > 1:
+        raise UsageError("--json, --console and --to-file - all write to the standard output: give one of them")
     to = destination(environment(), endpoint=endpoint, protocol=protocol, file=to_file, to_console=to_console)
     policy = ContentPolicy(
         messages=content in ("messages", "all"), tools=content in ("tools", "all"), max_bytes=content_bytes
@@ -60,18 +68,24 @@ def command(
         resource=resource_attributes(environment()), content=policy, include_open=include_open, paths=with_paths
     )
     files = find_sessions(paths, or_samples=or_samples)
-    with _progress(sum(session.size_bytes for session in files)) as (surveyed, converted):
-        library = SessionLibrary(
-            files, now_ns=time.time_ns(), workers=worker_count(), keep_content=content != "off", progress=surveyed
-        )
+    sizes = {session.session_id: session.size_bytes for session in files}
+    with _progress(sum(sizes.values())) as (surveyed, converted):
         sink = open_sink(to)
-        summary = export_sessions(
-            library, sink, options, progress=lambda session: converted(library.size_bytes(session.id))
-        )
+        sessions = _sessions(files, keep_content=content != "off", progress=surveyed)
+        summary = export_sessions(sessions, sink, options, progress=lambda session: converted(sizes[session.id]))
     _print_summary(summary, to.places, as_json=as_json)
     if not summary.is_complete:
         lost = summary.delivery.total
         raise DeliveryError(f"{lost.rejected:,} items rejected, {lost.undelivered:,} not delivered (see the summary)")
+
+
+def _sessions(
+    files: Sequence[SessionFiles], *, keep_content: bool, progress: Callable[[int], None]
+) -> Iterator[Session]:
+    """Count when the first session is wanted: by then a sink that cannot be opened has been reported."""
+    yield from SessionLibrary(
+        files, now_ns=time.time_ns(), workers=worker_count(), keep_content=keep_content, progress=progress
+    )
 
 
 @contextmanager
@@ -80,8 +94,8 @@ def _progress(size_bytes: int) -> Iterator[tuple[Callable[[int], None], Callable
     if not sys.stderr.isatty():
         yield _ignore, _ignore
         return
-    from rich.console import Console  # noqa: PLC0415 - only terminals need it
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description:<8}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -96,9 +110,7 @@ def _ignore(size_bytes: int) -> None:
 
 def _print_summary(summary: ExportSummary, places: list[str], *, as_json: bool) -> None:
     if as_json:
-        import msgspec  # noqa: PLC0415 - loaded already, named only here
-
-        click.echo(msgspec.json.encode(summary))
+        print_json(summary)
         return
     accepted = summary.delivery.total
     lines = [

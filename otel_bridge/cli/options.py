@@ -39,7 +39,8 @@ def find_sessions(paths: Sequence[Path], *, or_samples: bool) -> list[SessionFil
     if not sessions:
         looked = ", ".join(str(path) for path in paths or transcript_roots(environment()))
         raise NotFoundError(
-            f"no transcripts under {looked}. Give a PATH, set CLAUDE_CONFIG_DIR, or add --or-samples to see how it looks."
+            f"no transcripts under {looked}. Give a PATH, set CLAUDE_CONFIG_DIR,"
+            " or add --or-samples to see how it looks."
         )
     return sessions
 

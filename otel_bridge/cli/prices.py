@@ -26,7 +26,7 @@ def command(model: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode([_as_json(row) for row in rows]))
         return
-    from otel_bridge.cli.text import add_rows, console, make_table  # noqa: PLC0415 - only tables need it
+    from otel_bridge.cli.text import add_rows, console, make_table
 
     headers = ("input", "output", "cache read", "write 5 min", "write 1 h")
     table = make_table("USD per million tokens", ["model", "terms", "prompt", "valid", "source"], headers)
@@ -42,7 +42,9 @@ def _cells(row: PriceRow) -> tuple[str, ...]:
 
 
 def _validity(since: datetime | None, until: datetime | None) -> str:
-    return " ".join(filter(None, [f"from {since:%Y-%m-%d}" if since else "", f"until {until:%Y-%m-%d}" if until else ""]))
+    return " ".join(
+        filter(None, [f"from {since:%Y-%m-%d}" if since else "", f"until {until:%Y-%m-%d}" if until else ""])
+    )
 
 
 def _as_json(row: PriceRow) -> dict[str, object]:

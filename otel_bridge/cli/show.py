@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import click
-import msgspec
 
+from otel_bridge.cli.json_output import print_json
 from otel_bridge.cli.options import find_sessions, json_option, paths_argument, samples_option
 from otel_bridge.pipeline.sessions import SessionLibrary, find_session
 from otel_bridge.settings import worker_count
@@ -29,8 +29,8 @@ def command(session: str, paths: tuple[Path, ...], as_json: bool, or_samples: bo
     library = SessionLibrary(files, now_ns=time.time_ns(), workers=worker_count())
     found = library[session_id]
     if as_json:
-        click.echo(msgspec.json.encode(found))
+        print_json(found)
         return
-    from otel_bridge.cli.show_tree import print_session  # noqa: PLC0415 - drawing takes longer to load than to do
+    from otel_bridge.cli.show_tree import print_session
 
     print_session(found)

@@ -76,7 +76,9 @@ def _add_turn(tree: Tree, turn: Turn) -> None:
 def _add_call(tree: Tree, call: ModelCall) -> None:
     usage = call.usage
     amount = usd(call.cost_usd) if call.cost_usd is not None else "unpriced"
-    counts = f"{tokens(usage.prompt_tokens)} → {'≥ ' if call.output_is_lower_bound else ''}{tokens(usage.output_tokens)}"
+    counts = (
+        f"{tokens(usage.prompt_tokens)} → {'≥ ' if call.output_is_lower_bound else ''}{tokens(usage.output_tokens)}"
+    )
     retries = f"{len(call.retries)} retries" if call.retries else ""
     line = _line(f"chat {call.model}", duration(call.ended_ns - call.started_ns), f"{counts} tokens", amount, retries)
     branch = tree.add(line)
@@ -99,7 +101,9 @@ def _add_agent(tree: Tree, agent: Agent) -> None:
     background = "background" if agent.is_background else ""
     name = f"agent {agent.type or agent.id}"
     cost = _cost(list(agent_calls(agent)))
-    branch = tree.add(_line(name, agent.description or "", background, took, cost, error=agent.error_type, style="magenta"))
+    branch = tree.add(
+        _line(name, agent.description or "", background, took, cost, error=agent.error_type, style="magenta")
+    )
     for call in agent.calls:
         _add_call(branch, call)
     for nested in agent.agents:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from otel_bridge.cli.json_output import print_json
 from otel_bridge.cli.options import common_options, find_sessions
 from otel_bridge.cli.zones import zone_of, zone_option
 from otel_bridge.pipeline.stats import collect_stats
@@ -24,9 +25,7 @@ def command(paths: tuple[Path, ...], as_json: bool, or_samples: bool, timezone: 
     sessions = find_sessions(paths, or_samples=or_samples)
     stats = collect_stats(sessions, zone=zone_of(timezone), workers=worker_count())
     if as_json:
-        import msgspec
-
-        click.echo(msgspec.json.encode(stats))
+        print_json(stats)
         return
     from otel_bridge.cli.stats_tables import print_stats
 

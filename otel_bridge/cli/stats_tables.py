@@ -21,7 +21,7 @@ _REASONS = {
 def print_stats(stats: Stats, *, show_all: bool) -> None:
     """Print totals by model, day and session, then what the numbers leave open."""
     out = console()
-    days = list(stats.by_day.items())[-None if show_all else -_FIRST :]
+    days = list(stats.by_day.items())[0 if show_all else -_FIRST :]
     by_cost = sorted(stats.sessions, key=lambda session: (-session.cost_usd, session.session_id))
     sessions = by_cost if show_all else by_cost[:_FIRST]
     models = make_table("By model", ["model"])

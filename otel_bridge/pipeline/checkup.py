@@ -48,7 +48,9 @@ def check_transcripts(roots: Sequence[Path]) -> tuple[Check, list[SessionFiles]]
     files = sum(len(session.files) for session in sessions)
     size = sum(session.size_bytes for session in sessions) / (1 << 20)
     where = ", ".join(str(root) for root in present)
-    return Check("transcripts", OK, f"{len(sessions):,} sessions in {files:,} files, {size:,.1f} MiB, under {where}"), sessions
+    return Check(
+        "transcripts", OK, f"{len(sessions):,} sessions in {files:,} files, {size:,.1f} MiB, under {where}"
+    ), sessions
 
 
 def check_versions(sessions: Iterable[SessionFiles]) -> Check:

@@ -8,7 +8,8 @@ from decimal import Decimal
 from msgspec import Struct
 
 from otel_bridge.convert import ConvertOptions, session_events, session_spans
-from otel_bridge.model import Problem, Session, turn_calls
+from otel_bridge.convert.runs import turn_runs
+from otel_bridge.model import Problem, Session
 from otel_bridge.sinks import Delivery, Sink
 
 
@@ -43,7 +44,7 @@ def export_sessions(
     options: ConvertOptions,
     *,
     with_events: bool = True,
-    progress: Callable[[Session], None] = lambda session: None,
+    progress: Callable[[Session], None] = lambda _: None,
 ) -> ExportSummary:
     """Convert and send sessions one by one; close the sink and return the account.
 
@@ -75,11 +76,10 @@ def _count(summary: ExportSummary, session: Session, *, include_open: bool) -> N
     summary.problem_count += len(session.problems)
     summary.problems.extend(session.problems[: max(0, 100 - len(summary.problems))])
     sent = (turn for turn in session.turns if turn.is_complete or include_open)
-    for call in (call for turn in sent for call in turn_calls(turn)):
+    runs = (run for turn in sent for run in turn_runs(session, turn, include_open=include_open))
+    for call in (call for run in runs for call in run.calls):
         summary.calls += 1
         if call.cost_usd is None:
             summary.unpriced_calls += 1
         else:
             summary.cost_usd += call.cost_usd
-
-

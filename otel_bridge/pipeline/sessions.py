@@ -24,7 +24,7 @@ class SessionLibrary:
         now_ns: int,
         workers: int,
         keep_content: bool = False,
-        progress: Callable[[int], None] = lambda size_bytes: None,
+        progress: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._files = {files.session_id: files for files in sessions}
         self._now_ns = now_ns
@@ -61,17 +61,19 @@ def find_session(sessions: Sequence[SessionFiles], prefix: str) -> str:
         NotFoundError: none does.
         UsageError: several do.
     """
-    matches = [files.session_id for files in sessions if files.session_id.startswith(prefix.lower())]
-    matches = matches or [files.session_id for files in sessions if files.session_id.startswith(prefix)]
+    ids = [files.session_id for files in sessions]
+    if prefix in ids:
+        return prefix
+    matches = [session_id for session_id in ids if session_id.startswith((prefix.lower(), prefix))]
     if not matches:
         raise NotFoundError(
             f"no session begins with {prefix!r} among {len(sessions)}; `otel-bridge stats --all` lists them"
         )
     if len(matches) > 1:
-        shown = ", ".join(matches[:4])
-        raise UsageError(f"{len(matches)} sessions begin with {prefix!r} ({shown} …); give more of the id")
+        shown = ", ".join(matches[:4]) + (" …" if len(matches) > 4 else "")
+        raise UsageError(f"{len(matches)} sessions begin with {prefix!r} ({shown}); give more of the id")
     return matches[0]
 
 
-def _nothing(census: SessionCensus) -> None:
+def _nothing(_: SessionCensus) -> None:
     return None

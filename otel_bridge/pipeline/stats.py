@@ -72,7 +72,7 @@ def collect_stats(
     *,
     zone: tzinfo,
     workers: int,
-    progress: Callable[[int], None] = lambda size_bytes: None,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Stats:
     """Count sessions from their files; sessions are listed by start."""
     survey = survey_sessions(sessions, workers=workers, summarize=partial(tally_calls, zone=zone), progress=progress)

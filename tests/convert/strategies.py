@@ -16,7 +16,7 @@ tokens = st.integers(0, 10**9)
 usages = st.sampled_from([Usage(), Usage(3, 40), Usage(5, 1, 10**9, 7, 0, 1)]) | st.builds(Usage, *[tokens] * 5)
 costs = st.sampled_from([None, Decimal(0), Decimal("0.0319246")]) | st.decimals(0, 10**4, places=7)
 contexts = st.sampled_from(
-    [RecordContext(), RecordContext(branch="HEAD"), RecordContext("/tmp", "main", "2.1.9", "cli")]
+    [RecordContext(), RecordContext(branch="HEAD"), RecordContext("/home/dev", "main", "2.1.9", "cli")]
 )
 prompts = st.sampled_from([Prompt("human", 7), Prompt("command", 9, "/ship"), Prompt("notification"), Prompt("other")])
 seconds = st.integers(0, 10**5)

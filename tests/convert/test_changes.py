@@ -11,6 +11,7 @@ from otel_bridge.model import Commit, PullRequest, PullRequestLink
         ("https://git.acme.example/acme/widgets/pull/7", "https://git.acme.example/acme/widgets", "github"),
         ("https://gitlab.com/acme/widgets/-/merge_requests/7", "https://gitlab.com/acme/widgets", "gitlab"),
         ("https://bitbucket.org/acme/widgets/pull-requests/7", "https://bitbucket.org/acme/widgets", "bitbucket"),
+        ("https://codeberg.org/acme/widgets/pulls/7", "https://codeberg.org/acme/widgets", "gitea"),
     ],
 )
 def test_the_forge_shows_in_the_url(url: str, repository_url: str, provider: str) -> None:

@@ -45,6 +45,13 @@ PRIVATE_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\nAAAABG5vbmU
         ("DB_PWD=hunter2 PWD=/home/dev", "DB_PWD=[REDACTED-secret] PWD=/home/dev"),
         ("mysql --db-password hunter2 -u me", "mysql --db-password [REDACTED-secret] -u me"),
         ("curl -H 'X-Api-Key: abcd1234'", "curl -H 'X-Api-Key: [REDACTED-secret]'"),
+        ("curl -u me:hunter2 https://x", "curl -u me:[REDACTED-curl_password] https://x"),
+        ("Authorization: Token abcdef123", "Authorization: Token [REDACTED-authorization]"),
+        (r"https:\/\/user:hunter2@host", r"https:\/\/user:[REDACTED-url_password]@host"),
+        ('os.environ["DB_PASSWORD"] = "x1"', 'os.environ["DB_PASSWORD"] = "[REDACTED-secret]"'),
+        ("<password>hunter2</password>", "<password>[REDACTED-secret]"),
+        ("db_pass: hunter2, STRIPE_KEY=abcd", "db_pass: [REDACTED-secret], STRIPE_KEY=[REDACTED-secret]"),
+        ("SG." + "a1B2" * 5 + "." + "c3D4" * 8, "[REDACTED-api_key]"),
     ],
 )
 def test_secrets_are_replaced_by_their_kind(text: str, redacted: str) -> None:
@@ -62,6 +69,10 @@ def test_secrets_are_replaced_by_their_kind(text: str, redacted: str) -> None:
         "def tokenize(text): return text.split()",
         "see basic authentication and bearer plants",
         "cwd=/home/dev PWD=/home/dev",
+        "primary_key=id, cache_key: users, PASS: 12 tests, compass = north",
+        "a two-pass compiler with tokenUsage = usage and token_count: 4096",
+        "curl $(date -u +%H:%M)",
+        "if token > limit: docker run -u 1000:1000",
         "mail me at dev@example.com",
         "eyJ is how JSON starts in base64",
     ],
@@ -81,6 +92,7 @@ def test_emails_are_redacted_on_request() -> None:
 def test_json_is_redacted_by_value_and_by_key() -> None:
     """Strings anywhere in JSON are redacted; under a telling key they go as a whole, whatever they look like."""
     value = {
+        "headers": {"Authorization": "Basic x"},
         "command": f"echo {GITHUB}",
         "password": "x",
         "secrets": {"db": ["y", 5]},
@@ -88,6 +100,7 @@ def test_json_is_redacted_by_value_and_by_key() -> None:
         "ok": [True, None],
     }
     assert redact_json(value) == {
+        "headers": {"Authorization": "[REDACTED-secret]"},
         "command": "echo [REDACTED-github_token]",
         "password": "[REDACTED-secret]",
         "secrets": {"db": ["[REDACTED-secret]", 5]},
@@ -136,8 +149,8 @@ def test_a_secret_is_found_between_any_texts(before: str, after: str) -> None:
 HOSTILE = [
     "-----BEGIN PRIVATE KEY-----", "-----BEGIN ", "sk-ant-", "sk-", "sk-a ", "eyJ", "eyJaaaaaaaaa.", "bearer ",
     "authorization: basic", "cookie:", "://", "://a:", "://a:a@", "://" + "a" * 25 + "@", "password", "password=",
-    'password ="', 'password=\\"', "password='\\'", 'password="\\"', "-token ", "a@", "a.", "@", "ghp_", "AKIA",
-    "\\", '"', "a", " ",
+    'password ="', 'password=\\"', "password='\\'", 'password="\\"', "-token ", "curl -u a",
+    "curl -u a:", "authorization:", ":\\/\\/", "://a@:", "a@", "a.", "@", "ghp_", "AKIA", "\\", '"', "a", " ",
 ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
+from otel_bridge.sinks.otlp.cache import Cache
 from otel_bridge.sinks.otlp.encoder import Group, ItemEncoder, sendable_time
 from otel_bridge.sinks.otlp.json_attributes import JsonAttributes, quoted
 from otel_bridge.telemetry import Link, LogRecord, Resource, Scope, Signal, Span
@@ -83,6 +84,7 @@ class _LogRecord(Struct, rename="camel", omit_defaults=True):
 
 def _span_encoder() -> ItemEncoder:
     attributes = JsonAttributes()
+    names: Cache[str, Raw] = Cache(lambda name: Raw(quoted(name)))
 
     def link(link: Link) -> _Link:
         return _Link(link.trace_id.hex(), link.span_id.hex(), Raw(attributes.all(link.attributes)))
@@ -93,7 +95,7 @@ def _span_encoder() -> ItemEncoder:
                 _Span(
                     trace_id=span.trace_id.hex(),
                     span_id=span.span_id.hex(),
-                    name=Raw(quoted(span.name)),
+                    name=names[span.name],
                     kind=span.kind,
                     start_time_unix_nano=str(sendable_time(span.start_ns)),
                     end_time_unix_nano=str(sendable_time(span.end_ns)),
@@ -111,6 +113,7 @@ def _span_encoder() -> ItemEncoder:
 
 def _log_encoder() -> ItemEncoder:
     attributes = JsonAttributes()
+    names: Cache[str, Raw] = Cache(lambda name: Raw(quoted(name)))
 
     def encode(records: Sequence[LogRecord]) -> list[bytes]:
         return [
@@ -120,7 +123,7 @@ def _log_encoder() -> ItemEncoder:
                     # Observed when it happened: a later reading of the same record must give the same bytes.
                     observed_time_unix_nano=str(sendable_time(record.time_ns)),
                     severity_number=record.severity_number,
-                    event_name=Raw(quoted(record.event_name)),
+                    event_name=names[record.event_name],
                     attributes=Raw(attributes.all(record.attributes)),
                     trace_id=record.trace_id.hex(),
                     span_id=record.span_id.hex(),

@@ -1,4 +1,4 @@
-"""Attributes in OTLP/JSON, as bytes; texts are encoded once because most of them repeat (pure)."""
+"""Attributes in OTLP/JSON, as bytes; what repeats from span to span, keys and most texts, is made once (pure)."""
 
 from __future__ import annotations
 
@@ -6,39 +6,51 @@ from math import isfinite, isnan
 
 import msgspec
 
+from otel_bridge.sinks.otlp.cache import Cache
 from otel_bridge.sinks.otlp.encoder import without_surrogates
 from otel_bridge.telemetry import Attributes, AttributeValue
-
-MAX_CACHED = 4096
-MAX_CACHED_BYTES = 256
 
 _encode = msgspec.json.Encoder().encode
 
 
-class JsonAttributes(dict[tuple[str, AttributeValue], bytes]):
-    """Encodes attributes as a JSON array of ``KeyValue`` objects.
+class JsonAttributes:
+    """Encodes attributes as a JSON array of ``KeyValue`` objects."""
 
-    The dictionary itself is the cache. It holds texts and tuples of texts only: ``1 == True == 1.0`` would find each
-    other's bytes, and numbers rarely repeat.
-    """
+    def __init__(self) -> None:
+        self._keys = Cache(_Key)
 
     def all(self, attributes: Attributes) -> bytes:
-        """Encode all attributes, in their order. Sequences are fastest as tuples."""
-        try:
-            return b"[%b]" % b",".join(map(self.__getitem__, attributes.items()))
-        except TypeError:  # a list cannot be looked up
-            pairs = attributes.items()
-            return b"[%b]" % b",".join([self[key, tuple(v) if isinstance(v, list) else v] for key, v in pairs])
+        """Encode all attributes, in their order."""
+        keys = self._keys
+        parts = []
+        for name, value in attributes.items():
+            key = keys[name]
+            if type(value) is str:
+                parts.append(key.texts[value])
+            elif type(value) is int and -(1 << 63) <= value < 1 << 63:
+                parts.append(b'%b{"intValue":"%d"}}' % (key.start, value))
+            else:
+                parts.append(key.other(value))
+        return b"[%b]" % b",".join(parts)
 
-    def __missing__(self, pair: tuple[str, AttributeValue]) -> bytes:
-        name, value = pair
-        encoded = b'{"key":%b,"value":%b}' % (quoted(name), _any_value(value))
-        elements = value if isinstance(value, tuple) else (value,)
-        if len(encoded) <= MAX_CACHED_BYTES and all(isinstance(element, str) for element in elements):
-            if len(self) >= MAX_CACHED:
-                self.clear()
-            self[pair] = encoded
-        return encoded
+
+class _Key:
+    """One key: the start of its attributes, and whole attributes by their texts."""
+
+    __slots__ = ("start", "texts")
+
+    def __init__(self, name: str) -> None:
+        self.start = b'{"key":%b,"value":' % quoted(name)
+        self.texts: Cache[str | tuple[str, ...], bytes] = Cache(self._attribute)
+
+    def other(self, value: AttributeValue) -> bytes:
+        """Encode what is neither a text nor an integer of the usual kind."""
+        if isinstance(value, list | tuple) and all(isinstance(element, str) for element in value):
+            return self.texts[tuple(value)]
+        return self._attribute(value)
+
+    def _attribute(self, value: AttributeValue) -> bytes:
+        return b"%b%b}" % (self.start, _any_value(value))
 
 
 def quoted(text: str) -> bytes:

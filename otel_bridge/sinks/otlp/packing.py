@@ -80,7 +80,7 @@ class Packer:
         if self._limits.one_resource_per_request and not self._continues(batch.resource):
             yield from self.flush()
         for start in range(0, len(batch.items), _CHUNK):
-            items = batch.items[start : start + _CHUNK]
+            items: Sequence[Item] = batch.items[start : start + _CHUNK]
             encoded = self._encoder.items(items)
             if self._has_room(len(items), sum(map(len, encoded))):
                 self._append(batch.resource, items, encoded)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping, Sequence
 
+from otel_bridge.sinks.otlp.cache import Cache
 from otel_bridge.sinks.otlp.encoder import Group, ItemEncoder, sendable_time
 from otel_bridge.sinks.otlp.protobuf_attributes import AttributeEncoder
 from otel_bridge.sinks.otlp.wire import delimited, utf8, varint
 from otel_bridge.telemetry import Link, LogRecord, Resource, Scope, Signal, Span, SpanKind
 
-_MAX_NAMES = 1024
 _KINDS = {kind: b"\x30" + varint(kind) for kind in SpanKind}
 _two_times = struct.Struct("<BQBQ").pack
 
@@ -38,16 +38,19 @@ class ProtobufEncoder:
 
     def request(self, groups: Sequence[Group]) -> bytes:
         """Put an ``Export…ServiceRequest`` of one resource entry per group together."""
-        return b"".join([delimited(b"\x0a", group.head + self._scope_entry(group)) for group in groups])
-
-    def _scope_entry(self, group: Group) -> bytes:
-        return delimited(b"\x12", b"".join((self._scope, *group.encoded, self._scope_schema)))
+        parts: list[bytes] = []
+        for group in groups:
+            scope_bytes = len(self._scope) + sum(map(len, group.encoded)) + len(self._scope_schema)
+            scope_tag = b"\x12" + varint(scope_bytes)
+            entry_tag = b"\x0a" + varint(len(group.head) + len(scope_tag) + scope_bytes)
+            parts += (entry_tag, group.head, scope_tag, self._scope, *group.encoded, self._scope_schema)
+        return b"".join(parts)  # once: each copy of megabytes costs more than it looks
 
 
 def _span_encoder() -> ItemEncoder:
     attributes = AttributeEncoder(b"\x4a")
     link_attributes = AttributeEncoder(b"\x22")
-    names = _Texts(b"\x2a")
+    names: Cache[str, bytes] = Cache(lambda name: _text(b"\x2a", name))
 
     def link(link: Link) -> bytes:
         ids = b"\x0a\x10" + link.trace_id + b"\x12\x08" + link.span_id
@@ -79,7 +82,7 @@ def _span_encoder() -> ItemEncoder:
 
 def _log_encoder() -> ItemEncoder:
     attributes = AttributeEncoder(b"\x32")
-    names = _Texts(b"\x62")
+    names: Cache[str, bytes] = Cache(lambda name: _text(b"\x62", name))
 
     def encode(records: Sequence[LogRecord]) -> list[bytes]:
         encoded = []
@@ -105,20 +108,6 @@ _ITEM_ENCODERS: Mapping[Signal, Callable[[], ItemEncoder]] = {
     Signal.TRACES: _span_encoder,
     Signal.LOGS: _log_encoder,
 }
-
-
-class _Texts(dict[str, bytes]):
-    """Text fields with one tag, each made once."""
-
-    def __init__(self, tag: bytes) -> None:
-        super().__init__()
-        self._tag = tag
-
-    def __missing__(self, text: str) -> bytes:
-        if len(self) >= _MAX_NAMES:
-            self.clear()
-        self[text] = encoded = _text(self._tag, text)
-        return encoded
 
 
 def _text(tag: bytes, text: str) -> bytes:

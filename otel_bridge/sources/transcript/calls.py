@@ -7,16 +7,29 @@ of real sessions (all four counters equal); summing, taking the first line or th
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from typing import Protocol
 
 from msgspec import Struct, structs
 
 from otel_bridge.model import STANDARD_TERMS, Iteration, Terms, Usage
-from otel_bridge.sources.transcript.records import SYNTHETIC_MODEL, CountMessage, CountRecord, IterationRecord, UsageRecord
+from otel_bridge.sources.transcript.records import (
+    SYNTHETIC_MODEL,
+    CountMessage,
+    CountRecord,
+    IterationRecord,
+    UsageRecord,
+)
 
 RANK_MAIN, RANK_SIDECHAIN, RANK_EMBEDDED = 0, 1, 2
 """Which copy names a call inside a session: main lane before sub-agent file before ``agent_progress`` copy."""
 
+
+_END_OF_TIME_NS = 1 << 63
+
+_FORK_ORIGIN = re.compile(rb'"sessionId"\s*:\s*"([^"]+)"')
+"""The session a line was copied from (``forkedFrom``)."""
 
 _ANYWHERE = frozenset({"not_available", "global"})
 """Values of ``inference_geo`` that mean no chosen region."""
@@ -96,9 +109,23 @@ _COUNTS = (
 )  # fmt: skip
 
 
-def response_key(record: CountRecord, message: CountMessage, fallback: str) -> str:
-    """Return what the response is counted by: message id, else line uuid, else ``fallback``."""
-    return message.id or record.uuid or fallback
+class Position(Protocol):
+    """Where the record at hand stands."""
+
+    @property
+    def place(self) -> str:
+        """A name for the line that does not depend on where the file lies."""
+
+    def report(self, reason: str, detail: str) -> None:
+        """Note a problem with the line."""
+
+
+def response_key(record: CountRecord, message: CountMessage, position: Position) -> str:
+    """Return what the response is counted by: message id, else line uuid, else the line's place."""
+    if message.id:
+        return message.id
+    position.report("missing_id", "response without message id: copies of it cannot be told")
+    return record.uuid or position.place
 
 
 def is_response(message: CountMessage | None) -> bool:
@@ -106,8 +133,14 @@ def is_response(message: CountMessage | None) -> bool:
     return message is not None and message.usage is not None and message.model != SYNTHETIC_MODEL
 
 
-def absorb_line(
-    drafts: dict[str, CallDraft], key: str, record: CountRecord, message: CountMessage, at_ns: int, rank: int, session_id: str
+def absorb_line(  # noqa: PLR0917 - called once per line: positions are faster than names
+    drafts: dict[str, CallDraft],
+    key: str,
+    record: CountRecord,
+    message: CountMessage,
+    at_ns: int,
+    rank: int,
+    session_id: str,
 ) -> CallDraft:
     """Add one line of a response to its draft (made on first sight) and return the draft."""
     draft = drafts.get(key)
@@ -115,8 +148,7 @@ def absorb_line(
         draft = drafts[key] = CallDraft(key, rank, message.model or "", at_ns)
         _take_identity(draft, record, message, session_id)
     elif rank == draft.rank:
-        if at_ns > draft.ended_ns:
-            draft.ended_ns = at_ns
+        draft.ended_ns = max(draft.ended_ns, at_ns)
         draft.request_id = draft.request_id or record.requestId
     elif rank < draft.rank:
         draft.rank, draft.ended_ns = rank, at_ns
@@ -132,10 +164,12 @@ def _take_identity(draft: CallDraft, record: CountRecord, message: CountMessage,
     draft.model = message.model or draft.model
     draft.request_id = record.requestId
     draft.requested_model = record.requestedModel
-    draft.home = record.sessionId if record.sessionId and record.sessionId != session_id else ""
+    found = _FORK_ORIGIN.search(bytes(record.forkedFrom))
+    named = found[1].decode("utf-8", "replace") if found else record.sessionId
+    draft.home = named if named and named != session_id else ""
 
 
-def _take_usage(draft: CallDraft, usage: UsageRecord) -> None:
+def _take_usage(draft: CallDraft, usage: UsageRecord) -> None:  # noqa: C901, PLR0912 - one flat run, once per line
     # comparisons instead of max(): this runs once per line of every transcript
     if (count := usage.input_tokens or 0) > draft.input_tokens:
         draft.input_tokens = count
@@ -178,10 +212,10 @@ def _weight(entries: list[tuple[str, str, Usage]]) -> tuple[int, int]:
 
 
 def time_ns(at: datetime | None) -> int:
-    """Return nanoseconds since the epoch; 0 where there is no (usable) time. Times without zone are UTC."""
+    """Return nanoseconds since the epoch; 0 where there is no usable time (till 2262). Times without zone are UTC."""
     if at is None:
         return 0
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
     at_ns = round(at.timestamp() * 1_000_000) * 1000
-    return at_ns if at_ns > 0 else 0
+    return at_ns if 0 < at_ns < _END_OF_TIME_NS else 0

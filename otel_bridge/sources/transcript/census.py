@@ -6,6 +6,7 @@ adds up and what tells ``assemble`` which calls are copies of another session's.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from decimal import Decimal
 
 from msgspec import Struct, field
@@ -15,6 +16,7 @@ from otel_bridge.sources.transcript.calls import (
     RANK_MAIN,
     RANK_SIDECHAIN,
     CallDraft,
+    Position,
     absorb_line,
     is_response,
     response_key,
@@ -22,6 +24,9 @@ from otel_bridge.sources.transcript.calls import (
 )
 from otel_bridge.sources.transcript.records import CountRecord
 from otel_bridge.sources.transcript.titles import TITLE_RANK, TitleKeeper
+
+_MOST_USD = 10**9
+"""More than any session costs."""
 
 
 class CostState(Struct, array_like=True):
@@ -59,6 +64,8 @@ class CensusTaker:
 
     def __init__(self, session_id: str) -> None:
         self._session_id = session_id
+        self._position: Position
+        self._is_agent_file = False
         self._drafts: dict[str, CallDraft] = {}
         self._results: dict[str, int] = {}
         self._prompts: dict[str, int] = {}
@@ -67,52 +74,65 @@ class CensusTaker:
         self._titles = TitleKeeper()
         self._census = SessionCensus(session_id, [], {}, [])
 
-    def start_file(self) -> None:
-        """Forget the running time: a record without time takes that of the line before it in its own file."""
+    def start_file(self, position: Position, *, is_agent_file: bool) -> None:
+        """Begin a file; ``position`` tells where the record at hand stands in it.
+
+        A record without time takes that of the line before it in its own file.
+        """
+        self._position = position
+        self._is_agent_file = is_agent_file
         self._last_ns = 0
         self._newest_state = None
+        self._titles.start_file()
 
-    def add(self, record: CountRecord, place: str, is_agent_file: bool) -> None:
-        """Count one record; ``place`` names a line without any id of its own."""
+    def add(self, record: CountRecord) -> None:
+        """Count one record."""
         kind = record.type
         at_ns = time_ns(record.timestamp)
         if at_ns:
             self._last_ns = at_ns
             if self._newest_state is not None:
                 self._newest_state.until_ns, self._newest_state = at_ns, None
+        else:
+            at_ns = self._last_ns
         if kind == "assistant":
-            is_main = not (is_agent_file or record.isSidechain)
-            self._add_response(record, at_ns, place, RANK_MAIN if is_main else RANK_SIDECHAIN)
+            is_main = not (self._is_agent_file or record.isSidechain)
+            self._add_response(record, at_ns, RANK_MAIN if is_main else RANK_SIDECHAIN)
         elif kind == "user":
-            self._add_user(record, at_ns, is_agent_file)
+            self._add_user(record, at_ns, self._is_agent_file)
         elif kind == "progress":
-            self._add_progress(record, place)
+            self._add_progress(record)
         elif kind == "queue-operation":
-            self._census.first_queued_ns = self._census.first_queued_ns or at_ns
+            self._add_queue_operation(at_ns)
         elif kind == "cost-state":
             self._add_cost_state(record)
         elif kind == "system":
             self._census.compaction_count += record.subtype == "compact_boundary"
         elif kind in TITLE_RANK:
-            self._titles.add(record)
+            self._titles.add(record, is_own=bool(self._last_ns))
 
     def result(self) -> SessionCensus:
         """Return the census; calls are sorted by end and key, so file order leaves no trace."""
         census = self._census
         census.title = self._titles.title
-        for draft in self._drafts.values():
-            draft.tool_ids = sorted(tool_id for tool_id in draft.tool_ids if tool_id in self._results)
-            for tool_id in draft.tool_ids:
-                census.finished_tool_ids[tool_id] = self._results[tool_id]
         census.calls = sorted(self._drafts.values(), key=lambda call: (call.ended_ns, call.key))
+        finished = census.finished_tool_ids
+        for draft in census.calls:
+            draft.tool_ids = sorted(tool_id for tool_id in draft.tool_ids if self._is_new(tool_id, finished))
+            for tool_id in draft.tool_ids:
+                finished[tool_id] = self._results[tool_id]
         census.prompts = sorted(self._prompts.items())
         return census
 
-    def _add_response(self, record: CountRecord, at_ns: int, place: str, rank: int) -> None:
+    def _is_new(self, tool_id: str, finished: Container[str]) -> bool:
+        """Tell if a tool call counts: once, and only with its result."""
+        return tool_id in self._results and tool_id not in finished
+
+    def _add_response(self, record: CountRecord, at_ns: int, rank: int) -> None:
         message = record.message
         if message is None or not is_response(message):
             return
-        key = response_key(record, message, place)
+        key = message.id or response_key(record, message, self._position)
         draft = absorb_line(self._drafts, key, record, message, at_ns, rank, self._session_id)
         if isinstance(message.content, list):
             for block in message.content:
@@ -130,23 +150,33 @@ class CensusTaker:
         if has_result or is_agent_file or record.isSidechain:
             return
         if not record.isMeta and record.uuid:
-            self._prompts.setdefault(record.uuid, at_ns)
+            self._prompts.setdefault(record.uuid, at_ns)  # an earlier copy may be in another file
         if self._census.project is None:
             self._census.project = record.cwd
 
-    def _add_progress(self, record: CountRecord, place: str) -> None:
+    def _add_progress(self, record: CountRecord) -> None:
         data = record.data
         if data is None or data.type != "agent_progress" or data.message is None:
             return
         inner = data.message
+        at_ns = time_ns(inner.timestamp) or self._last_ns
         if inner.type == "assistant":
-            self._add_response(inner, time_ns(inner.timestamp), place, RANK_EMBEDDED)
+            self._add_response(inner, at_ns, RANK_EMBEDDED)
         elif inner.type == "user":
-            self._add_user(inner, time_ns(inner.timestamp), is_agent_file=True)
+            self._add_user(inner, at_ns, is_agent_file=True)
+
+    def _add_queue_operation(self, at_ns: int) -> None:
+        known_ns = self._census.first_queued_ns
+        self._census.first_queued_ns = min(known_ns, at_ns) if known_ns and at_ns else known_ns or at_ns
 
     def _add_cost_state(self, record: CountRecord) -> None:
-        if record.totalCostUSD is not None:
-            state = CostState(record.totalCostUSD, record.startTime or 0, self._last_ns)
-            state.has_unknown_model = bool(record.hasUnknownModelCost)
-            self._census.cost_states.append(state)
-            self._newest_state = state
+        total_usd = record.totalCostUSD
+        if total_usd is None:
+            return
+        if not (total_usd.is_finite() and 0 <= total_usd < _MOST_USD):
+            self._position.report("bad_value", "totalCostUSD is no usable amount")
+            return
+        state = CostState(total_usd, int(record.startTime or 0), self._last_ns)
+        state.has_unknown_model = bool(record.hasUnknownModelCost)
+        self._census.cost_states.append(state)
+        self._newest_state = state

@@ -41,8 +41,9 @@ def client_cost(census: SessionCensus, origin: SessionCensus | None, birth_ns: i
     if not finals:
         return None
     total = Decimal(0)
+    copied_until_ns = _copied_until_ns(census, origin)
     for state in finals:
-        inherited = _inherited(state, origin, birth_ns)
+        inherited = _inherited(state, origin, birth_ns, copied_until_ns)
         if inherited is None:
             return None
         total += state.total_usd - inherited
@@ -76,10 +77,19 @@ def _final_states(states: Iterable[CostState]) -> list[CostState]:
     return [last[start] for start in sorted(last)]
 
 
-def _inherited(state: CostState, origin: SessionCensus | None, birth_ns: int) -> Decimal | None:
-    """Return what a fork's total starts from, 0 if nothing, ``None`` if its parent never wrote it down."""
-    parents = [] if origin is None else [s for s in origin.cost_states if s.start_time_ms == state.start_time_ms]
-    if not parents:
+def _copied_until_ns(census: SessionCensus, origin: SessionCensus | None) -> int:
+    """Return the end of the latest call a fork copied, 0 for no fork."""
+    keys = set() if origin is None else {call.key for call in origin.calls}
+    return max((call.ended_ns for call in census.calls if call.key in keys), default=0)
+
+
+def _inherited(state: CostState, origin: SessionCensus | None, birth_ns: int, copied_until_ns: int) -> Decimal | None:
+    """Return what a fork's total starts from, 0 if nothing, ``None`` if its parent never wrote it down.
+
+    A process that started after the copied calls counted none of them.
+    """
+    if origin is None or state.start_time_ms * 1_000_000 > copied_until_ns:
         return Decimal(0)
+    parents = [parent for parent in origin.cost_states if parent.start_time_ms == state.start_time_ms]
     before = [parent for parent in parents if parent.at_ns <= birth_ns]
     return max(before, key=lambda parent: (parent.at_ns, parent.total_usd)).total_usd if before else None

@@ -1,5 +1,7 @@
-# ruff: noqa: PTH - thousands of files: strings are several times faster than Path
-"""Which files belong to which session (I/O: lists folders, peeks into files whose name says too little)."""
+"""Which files belong to which session (I/O: lists folders, peeks into files whose name says too little).
+
+Paths are strings here: ``pathlib`` would cost several times more than everything else on thousands of files.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 from msgspec import Struct
 
@@ -25,7 +28,6 @@ class TranscriptFile(Struct, frozen=True):
     """One ``.jsonl`` file: a main transcript, or a sub-agent's when ``agent_id`` is set."""
 
     path: str
-    """A string: ``pathlib`` would cost more than everything else here on thousands of files."""
     session_id: str
     agent_id: str | None
     size_bytes: int
@@ -49,16 +51,15 @@ def discover_sessions(roots: Iterable[Path]) -> list[SessionFiles]:
     A session is named by the name of its file (DESIGN §3): the UUID a name ends with, else the whole stem. Main files
     of the same name under several project folders are one session. Sub-agent files belong to the session whose
     ``subagents`` folder they are in (2.1.2+), else to the ``sessionId`` of their lines (2.0.x, beside the sessions).
+    A file or folder that is reached twice, by overlapping roots or links, is taken once.
 
     Raises:
-        NotFoundError: a root does not exist.
+        NotFoundError: a root does not exist or cannot be read.
     """
     groups: dict[str, list[TranscriptFile]] = defaultdict(list)
     seen: set[tuple[int, int]] = set()
     for root in roots:
-        if not root.exists():
-            raise NotFoundError(f"no such file or folder: {root}. Give a transcript, a folder of them, or no path at all.")
-        for path, status in _jsonl_files(str(root)):
+        for path, status in _candidates(str(root)):
             identity = status.st_dev, status.st_ino
             if identity not in seen:
                 seen.add(identity)
@@ -66,27 +67,51 @@ def discover_sessions(roots: Iterable[Path]) -> list[SessionFiles]:
                 if file is not None:
                     groups[file.session_id].append(file)
     return [
-        SessionFiles(session_id, tuple(sorted(files, key=lambda file: (file.agent_id or "", -file.size_bytes, file.path))))
-        for session_id, files in sorted(groups.items())
+        SessionFiles(session_id, tuple(sorted(files, key=_file_order))) for session_id, files in sorted(groups.items())
     ]
 
 
-def _jsonl_files(root: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield candidates in a fixed order; links to files are followed, links to folders are not (they may be loops)."""
-    if not os.path.isdir(root):
-        yield root, os.stat(root)
-        return
+def _file_order(file: TranscriptFile) -> tuple[str, int, str]:
+    return file.agent_id or "", -file.size_bytes, file.path
+
+
+def _candidates(root: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the files that may be transcripts under a root that must be readable."""
+    try:
+        status = os.stat(root)  # noqa: PTH116 - strings, see above
+        if not os.path.isdir(root):  # noqa: PTH112
+            yield root, status
+            return
+        os.scandir(root).close()
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"no such file or folder: {root}. Give a transcript, a folder of them, or no path at all."
+        ) from None
+    except OSError as error:
+        raise NotFoundError(f"cannot read {root}: {error.strerror}. Give a path you may read.") from error
+    yield from _jsonl_files(root, set())
+
+
+def _jsonl_files(folder: str, entered: set[tuple[int, int]]) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield files in a fixed order; links are followed, each folder is entered once (links may be loops)."""
     folders = []
-    with os.scandir(root) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(entry.path)
-            elif entry.name.endswith(".jsonl") and entry.name not in _NOT_TRANSCRIPTS:
-                with suppress(OSError):  # deleted meanwhile, or a dangling link
-                    yield entry.path, entry.stat()
-    for folder in folders:
-        with suppress(PermissionError):
-            yield from _jsonl_files(folder)
+    with suppress(OSError):  # deleted meanwhile, or not ours to read
+        status = os.stat(folder)  # noqa: PTH116
+        identity = status.st_dev, status.st_ino
+        if identity in entered:
+            return
+        entered.add(identity)
+        with os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.name.endswith(".jsonl") and entry.name not in _NOT_TRANSCRIPTS:
+                    with suppress(OSError):  # a dangling link
+                        status = entry.stat()
+                        if S_ISREG(status.st_mode):
+                            yield entry.path, status
+                elif entry.is_dir():
+                    folders.append(entry.path)
+    for inner in folders:
+        yield from _jsonl_files(inner, entered)
 
 
 def _transcript_file(path: str, size_bytes: int) -> TranscriptFile | None:
@@ -94,23 +119,31 @@ def _transcript_file(path: str, size_bytes: int) -> TranscriptFile | None:
     stem = name.removesuffix(".jsonl")
     if stem.startswith("agent-"):
         session_id = _parent_session(folder) or _peek_session_id(path) or stem
-        return TranscriptFile(path, session_id, stem.removeprefix("agent-"), size_bytes)
-    uuid = _UUID_AT_END.search(stem)
-    if uuid is None and _peek_session_id(path) is None:
-        return None
-    return TranscriptFile(path, uuid[0].lower() if uuid else stem, None, size_bytes)
+        return TranscriptFile(path, session_id, stem.removeprefix("agent-") or stem, size_bytes)
+    session_id = _named_session(stem) or (stem if _peek_session_id(path) is not None else "")
+    return TranscriptFile(path, session_id, None, size_bytes) if session_id else None
+
+
+def _named_session(name: str) -> str | None:
+    uuid = _UUID_AT_END.search(name)
+    return uuid[0].lower() if uuid else None
 
 
 def _parent_session(folder: str) -> str | None:
-    parts = folder.split(os.sep)
+    """Return the session a ``subagents`` folder lies under; a folder of that name higher up says nothing."""
+    parts = folder.split(os.sep)  # noqa: PTH206
     if "subagents" not in parts:
         return None
-    return parts[len(parts) - 1 - parts[::-1].index("subagents") - 1] or None
+    above = parts[: len(parts) - 1 - parts[::-1].index("subagents")]
+    name = above[-1] if above else ""
+    if os.path.exists(os.sep.join([*above[:-1], f"{name}.jsonl"])):  # noqa: PTH110, PTH118
+        return _named_session(name) or name
+    return _named_session(name)
 
 
 def _peek_session_id(path: str) -> str | None:
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb") as file:  # noqa: PTH123
             found = _SESSION_ID.search(file.read(_PEEK_BYTES))
     except OSError:
         return None

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
 import msgspec
 
 from otel_bridge.model import Problem
-from otel_bridge.sources.transcript.decode import Decode, RecordT, decode_count, decode_record, repair_line
+from otel_bridge.sources.transcript.decode import (
+    DECODE_ERRORS,
+    Decode,
+    RecordT,
+    decode_count,
+    decode_record,
+    repair_line,
+)
+from otel_bridge.sources.transcript.discover import TranscriptFile
 from otel_bridge.sources.transcript.kinds import IGNORED_KINDS, USED_KINDS, ignored_kind
 from otel_bridge.sources.transcript.reader import MAX_LINE_BYTES, LineReader
 from otel_bridge.sources.transcript.records import CountRecord, Record
@@ -18,6 +27,7 @@ from otel_bridge.sources.transcript.records import CountRecord, Record
 MAX_PROBLEMS_PER_FILE = 100
 """Problems kept with their place; further ones are only counted."""
 
+_LONGEST_KIND = 64
 
 _UUID = re.compile(rb'"uuid":"([0-9a-f-]{36})"')
 _TIMESTAMP = re.compile(rb'"timestamp":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z)"')
@@ -49,7 +59,7 @@ class LineAccount(msgspec.Struct):
 
     def pass_over(self, record: CountRecord) -> None:
         """Count a record of a type we take nothing from."""
-        kind = record.type or "(none)"
+        kind = (record.type or "(none)")[:_LONGEST_KIND]
         counter = self.ignored if kind in IGNORED_KINDS else self.unknown
         counter[kind] = counter.get(kind, 0) + 1
 
@@ -75,60 +85,86 @@ class Place(NamedTuple):
     offset_bytes: int
 
 
+class FileRecords(Generic[RecordT]):
+    """The useful records of a file in order. What became of every line is in the account when they are read.
+
+    While a record is at hand, ``place`` names its line and ``report`` notes a problem with it.
+    """
+
+    def __init__(
+        self,
+        file: TranscriptFile,
+        account: LineAccount,
+        decode: Decode[RecordT],
+        tick: Callable[[bytes], RecordT] | None,
+        max_line_bytes: int,
+    ) -> None:
+        self._file = file
+        self._account = account
+        self._decode = decode
+        self._tick = tick
+        self._max_line_bytes = max_line_bytes
+        self._reader = LineReader(file.path, max_line_bytes)
+
+    @property
+    def place(self) -> str:
+        """A name for the line that does not depend on where the file lies."""
+        return f"{self._file.session_id}/{self._file.agent_id or ''}#{self._reader.number}"
+
+    def report(self, reason: str, detail: str) -> None:
+        """Note a problem with the line at hand."""
+        self._account.report(self._position(), reason, detail)
+
+    def _position(self) -> Place:
+        return Place(self._file.path, self._reader.number, self._reader.offset_bytes)
+
+    def __iter__(self) -> Iterator[RecordT]:
+        """Yield the records.
+
+        Raises:
+            OSError: the file cannot be opened or read.
+        """
+        account, decode, tick, reader = self._account, self._decode, self._tick, self._reader
+        used_kinds, ignored = USED_KINDS, account.ignored
+        try:
+            for raw in reader:
+                skipped = ignored_kind(raw)
+                if skipped is not None:
+                    ignored[skipped] = ignored.get(skipped, 0) + 1
+                    if tick is not None and "/" in skipped:
+                        yield tick(raw)
+                    continue
+                try:
+                    record = decode(raw)
+                except DECODE_ERRORS:
+                    # a Record has all that any RecordT has
+                    yield from _saved_records(self._position(), raw, account, self._max_line_bytes)  # type: ignore[misc]
+                    continue
+                if record.type in used_kinds:
+                    account.used += 1
+                    yield record
+                else:
+                    account.pass_over(record)
+        finally:
+            account.lines += reader.number
+
+
 def read_records(
-    path: str, account: LineAccount, max_line_bytes: int = MAX_LINE_BYTES
-) -> Iterator[tuple[int, Record]]:
-    """Return line number and record of the useful lines of a file in order; fill ``account`` on the way.
+    file: TranscriptFile, account: LineAccount, max_line_bytes: int = MAX_LINE_BYTES
+) -> FileRecords[Record]:
+    """Return the useful records of a file.
 
     A skipped line that has a place in the conversation comes as a bare record of its uuid and time, without being
     decoded.
-
-    Raises:
-        OSError: the file cannot be opened or read.
     """
-    return _records(path, account, decode_record, max_line_bytes, tick_record)
+    return FileRecords(file, account, decode_record, tick_record, max_line_bytes)
 
 
 def count_records(
-    path: str, account: LineAccount, max_line_bytes: int = MAX_LINE_BYTES
-) -> Iterator[tuple[int, CountRecord]]:
-    """Return what counting needs of the same lines, skipped ones left out.
-
-    Raises:
-        OSError: the file cannot be opened or read.
-    """
-    return _records(path, account, decode_count, max_line_bytes, None)
-
-
-def _records(
-    path: str,
-    account: LineAccount,
-    decode: Decode[RecordT],
-    max_line_bytes: int,
-    tick: Callable[[bytes], RecordT] | None,
-) -> Iterator[tuple[int, RecordT]]:
-    used_kinds, ignored = USED_KINDS, account.ignored
-    reader = LineReader(path, max_line_bytes)
-    for raw in reader:
-        skipped = ignored_kind(raw)
-        if skipped is not None:
-            ignored[skipped] = ignored.get(skipped, 0) + 1
-            if tick is not None and "/" in skipped:
-                yield reader.number, tick(raw)
-            continue
-        try:
-            record = decode(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            place = Place(path, reader.number, reader.offset_bytes)
-            for saved in _saved_records(place, raw, account, max_line_bytes):
-                yield reader.number, saved  # type: ignore[misc] - a Record has all that any RecordT has
-            continue
-        if record.type in used_kinds:
-            account.used += 1
-            yield reader.number, record
-        else:
-            account.pass_over(record)
-    account.lines += reader.number
+    file: TranscriptFile, account: LineAccount, max_line_bytes: int = MAX_LINE_BYTES
+) -> FileRecords[CountRecord]:
+    """Return what counting needs of the same lines, skipped ones left out."""
+    return FileRecords(file, account, decode_count, None, max_line_bytes)
 
 
 def _saved_records(place: Place, raw: bytes, account: LineAccount, max_line_bytes: int) -> list[Record]:
@@ -159,5 +195,7 @@ def _saved_records(place: Place, raw: bytes, account: LineAccount, max_line_byte
 def tick_record(raw: bytes) -> Record:
     """Return uuid and time of a line that is not decoded; of nested ones, the last is the line's own (all versions)."""
     uuid, at = _UUID.findall(raw), _TIMESTAMP.findall(raw)
-    time = _decode_time(b'"' + at[-1] + b'"') if at else None
+    time = None
+    with suppress(msgspec.ValidationError):  # a 13th month
+        time = _decode_time(b'"' + at[-1] + b'"') if at else None
     return Record(uuid=uuid[-1].decode() if uuid else None, timestamp=time)

@@ -27,7 +27,7 @@ def load_session(
     now_ns: int,
     ownership: Ownership = Ownership(),  # noqa: B008 - frozen
     keep_content: bool = False,
-    files_of: Callable[[str], SessionFiles | None] = lambda session_id: None,
+    files_of: Callable[[str], SessionFiles | None] = lambda _: None,
     client: ClientAccount = ClientAccount(),  # noqa: B008 - frozen
 ) -> Session:
     """Read and assemble one session.
@@ -55,10 +55,11 @@ def _sorted_lanes(session: SessionFiles, account: LineAccount, *, keep_content: 
     sorter = LaneSorter(session.session_id, keep_content=keep_content)
     for file in session.files:
         own = LineAccount()
-        sorter.start_file(file.agent_id, _agent_meta(file, own))
+        records = read_records(file, own)
+        sorter.start_file(records, file.agent_id, _agent_meta(file, own))
         try:
-            for number, record in read_records(file.path, own):
-                sorter.add(record, f"{session.session_id}#{number}")
+            for record in records:
+                sorter.add(record)
         except OSError as error:
             own.problems.append(Problem(file.path, 0, 0, "unreadable", error.strerror or str(error)))
         account.add(own)
@@ -89,9 +90,5 @@ def _fork_point(
     sorter = _sorted_lanes(files, LineAccount(), keep_content=False)
     origin = SessionAssembly(origin_id, sorter, options).session()
     copied = fork.drafts.keys()
-    holding = [
-        turn
-        for turn in origin.turns
-        if any(call.message_id in copied for call in turn.calls)
-    ]
+    holding = [turn for turn in origin.turns if any(call.message_id in copied for call in turn.calls)]
     return ForkPoint(origin_id, holding[-1].key, holding[-1].ordinal) if holding else None

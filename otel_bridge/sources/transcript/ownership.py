@@ -4,7 +4,7 @@ Forks and resumes copy history into a new file, each client version changing oth
 several sessions hold belongs to the one it was born in:
 
 1. the session the copied line itself names, where that is another session that holds the call too (2.1.50 keeps the
-   origin's ``sessionId``);
+   origin's ``sessionId``, others may write ``forkedFrom``) and no copy itself;
 2. else the session whose file was born first: its first queue operation or its first record no other session has
    (these are never copied), and the smaller session id between equals.
 """
@@ -35,7 +35,10 @@ class Ownership(Struct, frozen=True):
     """Session a fork's history was copied from, by the fork's session id."""
 
     def own_part(self, census: SessionCensus) -> SessionCensus:
-        """Return the census less what was copied from other sessions, counts merged over all copies; itself if equal."""
+        """Return the census less what was copied from other sessions, counts merged over all copies.
+
+        A census that this does not change is returned itself.
+        """
         session_id = census.session_id
         if session_id not in self.births_ns:
             return census
@@ -55,10 +58,8 @@ class Ownership(Struct, frozen=True):
 def resolve_ownership(sharing: Iterable[SessionCensus]) -> Ownership:
     """Decide the owner of every call that more than one of the given sessions holds."""
     censuses = {census.session_id: census for census in sharing}
-    holders = _holders(((call.key, census.session_id) for census in censuses.values() for call in census.calls))
-    prompt_holders = _holders(
-        ((uuid, census.session_id) for census in censuses.values() for uuid, _ in census.prompts)
-    )
+    holders = _holders((call.key, census.session_id) for census in censuses.values() for call in census.calls)
+    prompt_holders = _holders(((uuid, census.session_id) for census in censuses.values() for uuid, _ in census.prompts))
     births = {sid: _birth_ns(census, holders, prompt_holders) for sid, census in censuses.items()}
     drafts: dict[str, dict[str, CallDraft]] = defaultdict(dict)
     for census in censuses.values():
@@ -69,9 +70,7 @@ def resolve_ownership(sharing: Iterable[SessionCensus]) -> Ownership:
     return Ownership(
         owners=owners,
         merged={key: _merge(copies, owners[key]) for key, copies in drafts.items()},
-        prompt_owners={
-            uuid: min(sids, key=lambda sid: (births[sid], sid)) for uuid, sids in prompt_holders.items()
-        },
+        prompt_owners={uuid: min(sids, key=lambda sid: (births[sid], sid)) for uuid, sids in prompt_holders.items()},
         births_ns=births,
         origins=_origins(censuses.values(), owners),
     )
@@ -87,9 +86,7 @@ def _holders(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return shared
 
 
-def _birth_ns(
-    census: SessionCensus, shared_calls: Mapping[str, object], shared_prompts: Mapping[str, object]
-) -> int:
+def _birth_ns(census: SessionCensus, shared_calls: Mapping[str, object], shared_prompts: Mapping[str, object]) -> int:
     own = [at_ns for uuid, at_ns in census.prompts if uuid not in shared_prompts]
     own += [call.ended_ns for call in census.calls if call.key not in shared_calls]
     own += [census.first_queued_ns]
@@ -102,7 +99,8 @@ def _birth_ns(
 
 def _owner(copies: Mapping[str, CallDraft], births: Mapping[str, int]) -> str:
     named = {copy.home for copy in copies.values() if copy.home in copies}
-    return min(named or copies, key=lambda sid: (births[sid], sid))
+    origins = {sid for sid in named if copies[sid].home not in copies}  # a fork of a fork names a copy
+    return min(origins or named or copies, key=lambda sid: (births[sid], sid))
 
 
 def _merge(copies: Mapping[str, CallDraft], owner: str) -> CallDraft:
@@ -114,7 +112,7 @@ def _merge(copies: Mapping[str, CallDraft], owner: str) -> CallDraft:
 
 
 def _origins(censuses: Iterable[SessionCensus], owners: Mapping[str, str]) -> dict[str, str]:
-    """A fork's origin owns the latest call it copied."""
+    """Return the origin of each fork: the session that owns the latest call it copied."""
     origins = {}
     for census in censuses:
         foreign = [call for call in census.calls if owners.get(call.key, census.session_id) != census.session_id]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from functools import partial
 from typing import IO
 
 MAX_LINE_BYTES = 64 << 20
@@ -32,8 +34,9 @@ class LineReader:
         """
         limit, next_offset = self._limit, 0
         with open(self._path, "rb", buffering=_BUFFER_BYTES) as file:  # noqa: PTH123 - see TranscriptFile.path
-            readline = file.readline
-            while raw := readline(limit):
+            # a file within the limit has no line over it, and iterating is faster than asking for bounded lines
+            is_small = os.fstat(file.fileno()).st_size < limit
+            for raw in file if is_small else iter(partial(file.readline, limit), b""):
                 self.number += 1
                 self.offset_bytes = next_offset
                 next_offset += len(raw)

@@ -7,41 +7,48 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Annotated
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 SYNTHETIC_MODEL = "<synthetic>"
 """Model name of notices the client writes itself; never a response of the API."""
 
 EMPTY_RAW = Raw(b"")
 
+Count = Annotated[int, Meta(ge=0, le=10**12)]
+"""Tokens, attempts, statuses …: anything else is damage, and must fit into 64 bits further on."""
+
+Milliseconds = Annotated[float, Meta(ge=0, le=1e14)]
+"""A duration, or a time since the epoch."""
+
 
 class CacheCreation(Struct, gc=False):
     """Cache writes by lifetime (1.0.98+)."""
 
-    ephemeral_5m_input_tokens: int | None = 0
-    ephemeral_1h_input_tokens: int | None = 0
+    ephemeral_5m_input_tokens: Count | None = 0
+    ephemeral_1h_input_tokens: Count | None = 0
 
 
 class ServerToolUse(Struct, gc=False):
     """Tools the API ran itself."""
 
-    web_search_requests: int | None = 0
+    web_search_requests: Count | None = 0
 
 
 class OutputTokensDetails(Struct, gc=False):
     """Parts of the output count (2.1.229+)."""
 
-    thinking_tokens: int | None = 0
+    thinking_tokens: Count | None = 0
 
 
 class UsageRecord(Struct, gc=False):
     """``message.usage``; ``input_tokens`` excludes the cache."""
 
-    input_tokens: int | None = 0
-    output_tokens: int | None = 0
-    cache_creation_input_tokens: int | None = 0
-    cache_read_input_tokens: int | None = 0
+    input_tokens: Count | None = 0
+    output_tokens: Count | None = 0
+    cache_creation_input_tokens: Count | None = 0
+    cache_read_input_tokens: Count | None = 0
     cache_creation: CacheCreation | None = None
     server_tool_use: ServerToolUse | None = None
     output_tokens_details: OutputTokensDetails | None = None
@@ -92,6 +99,7 @@ class CountRecord(Struct, gc=False):
     uuid: str | None = None
     timestamp: datetime | None = None
     sessionId: str | None = None
+    forkedFrom: Raw = EMPTY_RAW
     requestId: str | None = None
     isSidechain: bool | None = False
     isMeta: bool | None = False
@@ -103,7 +111,7 @@ class CountRecord(Struct, gc=False):
     customTitle: str | None = None
     aiTitle: str | None = None
     totalCostUSD: Decimal | None = None
-    startTime: int | None = None
+    startTime: Milliseconds | None = None
     hasUnknownModelCost: bool | None = False
 
 
@@ -120,33 +128,34 @@ class Block(CountBlock, gc=False):
 class Message(CountMessage, gc=False):
     """``message`` with its content."""
 
-    content: str | list[Block] | None = None  # type: ignore[assignment] - narrower, and never written
+    content: str | list[Block] | None = None  # type: ignore[assignment]  # narrower, and never written
 
 
 class CompactMetadata(Struct, gc=False):
     """What a compaction did."""
 
     trigger: str | None = None
-    preTokens: int | None = None
-    postTokens: int | None = None
-    durationMs: float | None = None
+    preTokens: Count | None = None
+    postTokens: Count | None = None
+    durationMs: Milliseconds | None = None
 
 
 class HookInfo(Struct, gc=False):
     """One hook of a ``stop_hook_summary``."""
 
     command: str | None = None
-    durationMs: float | None = None
+    durationMs: Milliseconds | None = None
 
 
 class AttachmentRecord(Struct, gc=False):
     """``attachment`` of the hook types and of queued commands; other types are skipped before decoding."""
 
     type: str | None = None
+    prompt: Raw = EMPTY_RAW
     hookName: str | None = None
     hookEvent: str | None = None
     toolUseID: str | None = None
-    durationMs: float | None = None
+    durationMs: Milliseconds | None = None
 
 
 class PermissionDecision(Struct, gc=False):
@@ -192,19 +201,20 @@ class Record(CountRecord, gc=False):
     attributionMcpServer: str | None = None
     attributionAgent: str | None = None
     isApiErrorMessage: bool | None = False
-    apiErrorStatus: int | None = None
+    apiErrorStatus: Count | None = None
     error: Raw = EMPTY_RAW
-    retryInMs: float | None = None
-    retryAttempt: int | None = None
-    maxRetries: int | None = None
+    retryInMs: Milliseconds | None = None
+    retryAttempt: Count | None = None
+    maxRetries: Count | None = None
     compactMetadata: CompactMetadata | None = None
     hookInfos: list[HookInfo] | None = None
     hookErrors: list[str] | None = None
     attachment: AttachmentRecord | None = None
     data: Progress | None = None
     parentToolUseID: str | None = None
+    content: Raw = EMPTY_RAW
     id: str | None = None
-    prNumber: int | None = None
+    prNumber: Count | None = None
     prUrl: str | None = None
     prRepository: str | None = None
 
@@ -232,7 +242,7 @@ class GitCommit(Struct, gc=False):
 class GitPullRequest(Struct, gc=False):
     """``gitOperation.pr`` (2.1.181+)."""
 
-    number: int | None = None
+    number: Count | None = None
     url: str | None = None
     action: str | None = None
 
@@ -254,17 +264,16 @@ class ToolUseResult(Struct, gc=False):
     """``toolUseResult`` where it is an object; it may also be a string or a list."""
 
     type: str | None = None
-    stdout: str | None = None
     interrupted: bool | None = None
     content: Raw = EMPTY_RAW
     structuredPatch: list[PatchHunk] | None = None
     agentId: str | None = None
     isAsync: bool | None = None
     status: str | None = None
-    searchCount: int | None = None
-    durationMs: float | None = None
-    totalDurationMs: float | None = None
-    durationSeconds: float | None = None
+    searchCount: Count | None = None
+    durationMs: Milliseconds | None = None
+    totalDurationMs: Milliseconds | None = None
+    durationSeconds: Milliseconds | None = None
     gitOperation: GitOperation | None = None
 
     def reported_ms(self) -> float | None:

@@ -55,10 +55,11 @@ def take_census(session: SessionFiles) -> tuple[SessionCensus, LineAccount]:
     taker, total = CensusTaker(session.session_id), LineAccount()
     for file in session.files:
         account = LineAccount()
-        taker.start_file()
+        records = count_records(file, account)
+        taker.start_file(records, is_agent_file=file.agent_id is not None)
         try:
-            for number, record in count_records(file.path, account):
-                taker.add(record, f"{session.session_id}#{number}", file.agent_id is not None)
+            for record in records:
+                taker.add(record)
         except OSError as error:
             account.problems.append(Problem(file.path, 0, 0, "unreadable", error.strerror or str(error)))
             account.problem_count += 1
@@ -124,7 +125,7 @@ def survey_sessions(
     *,
     workers: int,
     summarize: Summarize[SummaryT],
-    progress: Callable[[int], None] = lambda size_bytes: None,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Survey[SummaryT]:
     """Count all sessions and decide ownership.
 
@@ -157,7 +158,7 @@ def _results(
 
 @contextmanager
 def _collector_off() -> Iterator[None]:
-    """Counting makes millions of short-lived objects and no cycles; the collector would look for nothing."""
+    """Stop the garbage collector: counting makes millions of short-lived objects and no cycles."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -72,7 +72,7 @@ def test_the_endpoint_of_one_signal_is_used_as_it_is(endpoint: str) -> None:
 def test_the_scheme_of_a_grpc_endpoint_decides_about_tls(
     endpoint: str, insecure: str, address: str, is_tls: bool
 ) -> None:
-    """http is plain, https is TLS; without a scheme it is TLS unless INSECURE says true."""
+    """Http is plain, https is TLS; without a scheme it is TLS unless INSECURE says true."""
     target = traces({"PROTOCOL": "grpc", "ENDPOINT": endpoint, "INSECURE": insecure}).target
     assert (target.address, target.is_tls) == (address, is_tls)
 

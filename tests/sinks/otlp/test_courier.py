@@ -8,7 +8,7 @@ from typing import Any
 
 from otel_bridge.sinks import Counts, Delivery
 from otel_bridge.sinks.otlp.answers import Accepted, Answer, Refused, Retry, TooLarge
-from otel_bridge.sinks.otlp.courier import Courier
+from otel_bridge.sinks.otlp.courier import Courier, described
 from otel_bridge.sinks.otlp.encoder import Group
 from otel_bridge.sinks.otlp.packing import Request
 from otel_bridge.sinks.otlp.protobuf import ProtobufEncoder
@@ -78,7 +78,7 @@ def test_waits_are_spread_by_chance() -> None:
 def test_the_wait_asked_for_is_kept_by_all() -> None:
     """After Retry-After nothing is sent before that time, by no thread; a little chance comes on top."""
     world = World([Retry("slow down", after_s=20), Accepted(), Accepted()], luck=0.5)
-    world.courier.deliver(Request([]))
+    world.deliver()
     world.now -= 15  # another thread, still within the time
     world.deliver()
     assert world.sent_at == [0, 21, 21]
@@ -144,8 +144,6 @@ def test_closing_closes_the_transport() -> None:
 
 def test_log_records_are_named_by_what_they_have() -> None:
     """An event is found again by its ids, or by its time where it has none."""
-    from otel_bridge.sinks.otlp.courier import described
-
     assert described(record(5)) == "session.start (at 1763000000000000005 ns)"
     with_ids = record(trace_id=b"\x01" * 16, span_id=b"\x02" * 8)
     assert described(with_ids) == f"session.start (trace {'01' * 16}, span {'02' * 8})"

@@ -1,17 +1,16 @@
 """Sub-agents: which tool call started which lane, and the runs themselves (pure).
 
-Links, best first (``jsonl-format`` §8.2): the agent's meta file, the result of the tool call, the task notification,
-the record that embedded the agent's lines, the text of its prompt.
+Links, best first (``jsonl-format`` §8.2): the agent's meta file, the result of the tool call (a field, else its text),
+the task notification, the record that embedded the agent's lines, the text of its prompt.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from otel_bridge.model import IDLE_TURN_NS, Agent, ModelCall, ToolCall
+from otel_bridge.model import IDLE_TURN_NS, Agent, ModelCall
 from otel_bridge.sources.transcript.assemble.entries import (
     CompactionEntry,
     Entry,
@@ -21,78 +20,85 @@ from otel_bridge.sources.transcript.assemble.entries import (
     ToolResult,
     ToolUse,
 )
-from otel_bridge.sources.transcript.assemble.lanes import Lane
+from otel_bridge.sources.transcript.assemble.lanes import MAIN, Lane
 from otel_bridge.sources.transcript.assemble.responses import LaneCalls, Response
-
-_TASK_ID = re.compile(r"<task-id>\s*([\w-]+)")
-_TOOL_USE_ID = re.compile(r"<tool-use-id>\s*([\w-]+)")
 
 
 class ParentLink(Struct, frozen=True):
     """How an agent hangs on its parent."""
 
     tool_id: str | None = None
+    """The tool call that started it."""
     rule: str = "none"
+    agent_id: str | None = None
+    """The agent it belongs to while that tool call has no result, or where no tool call is known."""
 
 
 class ToolIndex(Struct):
     """All tool uses and results of a session's lanes."""
 
     uses: dict[str, ToolUse] = {}
+    lanes: dict[str, str] = {}
+    """Lane that asked, by tool_use id."""
     results: dict[str, ToolResult] = {}
     notified: dict[str, str] = {}
-    """Tool call by agent id, from task notifications."""
+    """Tool call (empty if not named) by agent id, from task notifications."""
 
 
 def index_tools(lanes: Iterable[tuple[Lane, LaneCalls]]) -> ToolIndex:
-    """Collect what the links are looked up in."""
-    index = ToolIndex({}, {}, {})
+    """Collect what the links are looked up in; of several results of one call, the main lane's comes first."""
+    index = ToolIndex({}, {}, {}, {})
     for lane, calls in lanes:
-        for response in calls.responses:
-            index.uses.update((use.id, use) for use in response.uses)
-        index.results.update((tool_id, result) for tool_id, (_, result) in calls.results.items())
-        for entry in lane.entries:
-            if isinstance(entry, PromptEntry) and entry.kind == "notification":
-                task, tool = _TASK_ID.search(entry.text), _TOOL_USE_ID.search(entry.text)
-                if task and tool:
-                    index.notified.setdefault(task[1], tool[1])
+        for use in (use for response in calls.responses for use in response.uses):
+            index.uses[use.id] = use
+            index.lanes[use.id] = lane.id
+        for tool_id, (_, result) in calls.results.items():
+            index.results.setdefault(tool_id, result)
+        for agent_id, tool_id in (notice for entry in lane.entries for notice in entry.notices):
+            index.notified[agent_id] = index.notified.get(agent_id) or tool_id
     return index
 
 
 def link_agents(lanes: Sequence[Lane], index: ToolIndex) -> dict[str, ParentLink]:
-    """Return each agent lane's parent tool call; one tool call has at most one agent."""
-    by_result = {result.agent_id: tool_id for tool_id, result in index.results.items() if result.agent_id}
+    """Return each agent lane's parent; one tool call has at most one agent, and no agent is below itself."""
+    by_result: dict[str, ToolResult] = {}
+    for result in sorted(index.results.values(), key=lambda result: (result.at_ns, result.tool_id)):
+        if result.agent_id:  # the first one started it, later ones resumed it
+            by_result.setdefault(result.agent_id, result)
     links: dict[str, ParentLink] = {}
     taken: set[str] = set()
     for lane in lanes:
-        link = _named_link(lane, index, by_result)
-        if link is not None and link.tool_id not in taken:
-            taken.add(link.tool_id or "")
-            links[lane.id] = link
+        tool_id, rule = _named_link(lane, index, by_result)
+        if tool_id and tool_id not in taken:
+            taken.add(tool_id)
+            links[lane.id] = ParentLink(tool_id, rule)
     for lane in lanes:
         if lane.id not in links:
             tool_id = _tool_with_prompt(lane, index, taken)
-            if tool_id is not None:
+            if tool_id:
                 taken.add(tool_id)
             links[lane.id] = ParentLink(tool_id, "prompt" if tool_id else "none")
+    for lane in lanes:
+        links[lane.id] = _with_agent(lane, links, index)
+    for lane in lanes:
+        if _is_below_itself(lane.id, links, index):  # damaged links can point in a circle
+            links[lane.id] = ParentLink()
     return links
 
 
-def _named_link(lane: Lane, index: ToolIndex, by_result: Mapping[str, str]) -> ParentLink | None:
+def _named_link(lane: Lane, index: ToolIndex, by_result: Mapping[str, ToolResult]) -> tuple[str | None, str]:
+    result = by_result.get(lane.id)
     candidates = (
         (lane.meta.toolUseId if lane.meta is not None else None, "meta"),
-        (by_result.get(lane.id), "tool_result"),
+        (result.tool_id, result.agent_rule) if result is not None else (None, ""),
         (index.notified.get(lane.id), "notification"),
         (lane.parent_tool_id, "progress"),
     )
-    for tool_id, rule in candidates:
-        if tool_id is not None and tool_id in index.uses:
-            return ParentLink(tool_id, rule)
-    return None
+    return next(((tool_id, rule) for tool_id, rule in candidates if tool_id in index.uses), (None, "none"))
 
 
 def _tool_with_prompt(lane: Lane, index: ToolIndex, taken: set[str]) -> str | None:
-    """The latest unclaimed agent call before the lane that gave exactly its first prompt."""
+    """Return the latest unclaimed agent call before the lane that gave exactly its first prompt."""
     first = next((entry for entry in lane.entries if isinstance(entry, PromptEntry)), None)
     if first is None:
         return None
@@ -104,6 +110,37 @@ def _tool_with_prompt(lane: Lane, index: ToolIndex, taken: set[str]) -> str | No
     return max(matches, key=lambda use: (use.at_ns, use.id)).id if matches else None
 
 
+def _with_agent(lane: Lane, links: Mapping[str, ParentLink], index: ToolIndex) -> ParentLink:
+    """Add the parent agent: the meta file names it, else it is the one whose tool call started the lane."""
+    link = links[lane.id]
+    named = lane.meta.parentAgentId if lane.meta is not None else None
+    asking = index.lanes.get(link.tool_id or "", MAIN)
+    if named in links:
+        return ParentLink(link.tool_id, "meta" if link.rule == "none" else link.rule, named)
+    return ParentLink(link.tool_id, link.rule, asking if asking != MAIN else None)
+
+
+def _host(lane_id: str, links: Mapping[str, ParentLink], index: ToolIndex) -> str | None:
+    """Return the agent a lane is shown under, ``None`` for the main lane."""
+    link = links[lane_id]
+    if link.tool_id in index.results:
+        asking = index.lanes[link.tool_id or ""]
+        return asking if asking != MAIN else None
+    return link.agent_id
+
+
+def _is_below_itself(lane_id: str, links: Mapping[str, ParentLink], index: ToolIndex) -> bool:
+    host = _host(lane_id, links, index)
+    passed: set[str] = set()
+    while host is not None and host != lane_id and host not in passed:
+        passed.add(host)
+        host = _host(host, links, index)
+    return host == lane_id
+
+
+FinishCalls = Callable[[Sequence[Response], Mapping[str, ToolResult]], tuple[ModelCall, ...]]
+
+
 class AgentBuilder:
     """Builds runs bottom-up: an agent's tool calls carry the agents they started."""
 
@@ -113,7 +150,8 @@ class AgentBuilder:
         calls: Mapping[str, LaneCalls],
         links: Mapping[str, ParentLink],
         index: ToolIndex,
-        finish_calls: Callable[[Sequence[Response], Mapping[str, ToolResult]], tuple[ModelCall, ...]],
+        finish_calls: FinishCalls,
+        *,
         now_ns: int,
     ) -> None:
         self._lanes = lanes
@@ -122,56 +160,38 @@ class AgentBuilder:
         self._index = index
         self._finish_calls = finish_calls
         self._now_ns = now_ns
-        self._by_tool = {link.tool_id: lane_id for lane_id, link in links.items() if link.tool_id}
+        self._by_tool = {
+            link.tool_id: lane_id for lane_id, link in links.items() if link.tool_id in self._index.results
+        }
         self._nested: dict[str, list[str]] = {}
-        self._hosted: set[str] = set()
-        self._building: set[str] = set()
-        for lane_id in lanes:
-            parent = self._parent_agent(lane_id)
-            if parent is not None:
-                self._nested.setdefault(parent, []).append(lane_id)
-                self._hosted.add(lane_id)
+        for lane_id, link in links.items():
+            if link.agent_id is not None and link.tool_id not in self._by_tool:
+                self._nested.setdefault(link.agent_id, []).append(lane_id)
 
     def of_tool(self, tool_id: str) -> Agent | None:
         """Return the agent a finished tool call started."""
         lane_id = self._by_tool.get(tool_id)
-        return self._build(lane_id) if lane_id is not None and tool_id in self._index.results else None
+        return self.build(lane_id) if lane_id is not None else None
 
     def unhosted(self) -> list[str]:
         """Return lanes that hang neither on a finished tool call nor on another agent: they belong to a turn."""
         return [
             lane_id
             for lane_id, link in self._links.items()
-            if lane_id not in self._hosted and (link.tool_id is None or link.tool_id not in self._index.results)
+            if link.agent_id is None and link.tool_id not in self._by_tool
         ]
 
     def build(self, lane_id: str) -> Agent | None:
         """Return a lane's run; ``None`` where it only repeats calls of other lanes."""
-        return self._build(lane_id)
-
-    def _parent_agent(self, lane_id: str) -> str | None:
-        """Return the agent of a lane whose own tool call has no result but whose meta names its parent."""
-        link, meta = self._links[lane_id], self._lanes[lane_id].meta
-        if link.tool_id in self._index.results or meta is None or meta.parentAgentId not in self._lanes:
-            return None
-        return meta.parentAgentId
-
-    def _build(self, lane_id: str) -> Agent | None:
-        if lane_id in self._building:  # damaged links can point in a circle
-            return None
-        self._building.add(lane_id)
         lane, calls, link = self._lanes[lane_id], self._calls[lane_id], self._links[lane_id]
         results = {tool_id: result for tool_id, (_, result) in calls.results.items()}
         finished = self._finish_calls(calls.responses, results)
-        nested = [agent for inner in self._nested.get(lane_id, ()) if (agent := self._build(inner)) is not None]
-        self._building.discard(lane_id)
+        nested = [agent for inner in self._nested.get(lane_id, ()) if (agent := self.build(inner)) is not None]
         if not finished and not nested and link.tool_id is None:
             return None
         return self._agent(lane, link, finished, tuple(nested))
 
-    def _agent(
-        self, lane: Lane, link: ParentLink, calls: tuple[ModelCall, ...], nested: tuple[Agent, ...]
-    ) -> Agent:
+    def _agent(self, lane: Lane, link: ParentLink, calls: tuple[ModelCall, ...], nested: tuple[Agent, ...]) -> Agent:
         use = self._index.uses.get(link.tool_id or "")
         result = self._index.results.get(link.tool_id or "")
         times = [entry.at_ns for entry in lane.entries if entry.at_ns and not _is_bare(entry)]
@@ -188,7 +208,7 @@ class AgentBuilder:
             calls=calls,
             agents=nested,
             description=lane.meta.description if lane.meta is not None else use.description if use else None,
-            parent_agent_id=lane.meta.parentAgentId if lane.meta is not None else None,
+            parent_agent_id=link.agent_id,
             tool_call_id=link.tool_id,
             is_background=bool(result is not None and result.is_async)
             or (lane.meta is not None and lane.meta.requestShape == "background"),

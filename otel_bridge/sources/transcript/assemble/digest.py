@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from otel_bridge.model import ApiError, Compaction, HookRun, PullRequest, PullRequestLink, RecordContext
@@ -18,10 +20,17 @@ from otel_bridge.sources.transcript.assemble.entries import (
     ResultEntry,
     ToolUse,
 )
-from otel_bridge.sources.transcript.assemble.prompts import command_name, message_text, prompt_kind, text_digest
+from otel_bridge.sources.transcript.assemble.prompts import (
+    command_name,
+    message_text,
+    prompt_kind,
+    task_notices,
+    text_digest,
+)
 from otel_bridge.sources.transcript.assemble.tools import tool_result, tool_use
-from otel_bridge.sources.transcript.calls import is_response, response_key, time_ns
-from otel_bridge.sources.transcript.records import Message, Record
+from otel_bridge.sources.transcript.calls import Position, is_response, response_key
+from otel_bridge.sources.transcript.decode import DECODE_ERRORS
+from otel_bridge.sources.transcript.records import Block, Count, Record
 
 _HOOK_OUTCOMES = {
     "hook_success": "success",
@@ -32,13 +41,22 @@ _HOOK_OUTCOMES = {
 }
 
 
+OTHER = "_OTHER"
+"""Error type where none is known, as OpenTelemetry has it."""
+
+_WORD = re.compile(r"\w{1,64}")
+_QUOTED_STATUS = re.compile(r"API Error: (\d{3})\b")
+_QUOTED_TYPE = re.compile(r'"type":\s*"(\w{1,57}_error)"')
+
+
 class _ErrorBody(msgspec.Struct):
     type: str | None = None
     error: _ErrorBody | None = None
-    status: int | None = None
+    status: Count | None = None
 
 
 _decode_error = msgspec.json.Decoder(_ErrorBody | str | None).decode
+_decode_content = msgspec.json.Decoder(str | list[Block] | None).decode
 
 
 class Digester:
@@ -49,24 +67,26 @@ class Digester:
         self._uses: dict[str, ToolUse] = {}
         self._contexts: dict[RecordContext, RecordContext] = {}
 
-    def entry(self, record: Record, place: str) -> Entry:
+    def entry(self, record: Record, at_ns: int, position: Position) -> Entry:
         """Return what to keep of a record; one that says nothing becomes a bare ``Entry``."""
         kind = record.type
         entry: Entry | None = None
         if kind == "assistant":
-            entry = self._response(record, record.message, place)
+            entry = self._response(record, at_ns, position)
         elif kind == "user":
-            entry = self._user(record)
+            entry = self._user(record, at_ns, position)
         elif kind == "system":
-            entry = _system(record)
+            entry = _system(record, at_ns)
         elif kind == "attachment":
-            entry = _attachment(record)
+            entry = _attachment(record, at_ns)
         elif kind == "pr-link":
-            entry = _pull_request_link(record)
+            entry = _pull_request_link(record, at_ns)
+        elif kind == "queue-operation":
+            entry = Entry(notices=task_notices(_text(record.content)))
         elif kind == "api-request" and record.id:
             entry = RequestEntry(id=record.id)
         entry = entry or Entry()
-        entry.at_ns = time_ns(record.timestamp)
+        entry.at_ns = at_ns
         entry.uuid = record.uuid
         entry.parent = record.parentUuid or record.logicalParentUuid
         entry.prompt_id = record.promptId
@@ -77,14 +97,12 @@ class Digester:
         context = RecordContext(record.cwd, record.gitBranch, record.version, record.entrypoint)
         return self._contexts.setdefault(context, context)
 
-    def _response(self, record: Record, message: Message | None, place: str) -> Entry | None:
-        if record.isApiErrorMessage:
-            return ErrorEntry(error=_final_error(record))
+    def _response(self, record: Record, at_ns: int, position: Position) -> Entry | None:
+        message = record.message
         if message is None or not is_response(message):
-            return None
-        at_ns = time_ns(record.timestamp)
+            return ErrorEntry(error=_final_error(record, at_ns)) if record.isApiErrorMessage else None
         entry = ResponseEntry(
-            key=response_key(record, message, place),
+            key=response_key(record, message, position),
             stop_reason=message.stop_reason,
             request_ref=record.requestRef,
             effort=record.effort,
@@ -93,39 +111,50 @@ class Digester:
             agent_type=record.attributionAgent,
             text=message_text(message.content) if self._keep_content else "",
         )
-        if isinstance(message.content, list):
-            entry.tool_uses = [
-                self._uses.setdefault(block.id, tool_use(block, at_ns, keep_content=self._keep_content))
-                for block in message.content
-                if block.type == "tool_use" and block.id
-            ]
+        blocks = message.content if isinstance(message.content, list) else []
+        for block in (block for block in blocks if block.type == "tool_use"):
+            if not block.id:
+                position.report("missing_id", "tool_use without id: its result cannot be told")
+                continue
+            use = self._uses.get(block.id)
+            if use is None:
+                use = self._uses[block.id] = tool_use(block, at_ns, keep_content=self._keep_content)
+            entry.tool_uses = [*entry.tool_uses, use]
         return entry
 
-    def _user(self, record: Record) -> Entry:
+    def _user(self, record: Record, at_ns: int, position: Position) -> Entry:
         content = record.message.content if record.message is not None else None
-        at_ns = time_ns(record.timestamp)
-        results = [
-            tool_result(block, record, at_ns, self._uses.get(block.tool_use_id), keep_content=self._keep_content)
-            for block in (content if isinstance(content, list) else ())
-            if block.type == "tool_result" and block.tool_use_id
-        ]
-        return ResultEntry(results=results) if results else self._prompt(record, message_text(content))
+        blocks = [block for block in content if block.type == "tool_result"] if isinstance(content, list) else []
+        if not blocks:
+            return self._prompt(record, message_text(content), position)
+        if not all(block.tool_use_id for block in blocks):
+            position.report("missing_id", "tool_result without tool_use_id: nobody knows whose it is")
+        return ResultEntry(
+            results=[
+                tool_result(block, record, at_ns, self._uses.get(block.tool_use_id), keep_content=self._keep_content)
+                for block in blocks
+                if block.tool_use_id
+            ]
+        )
 
-    def _prompt(self, record: Record, text: str) -> PromptEntry:
+    def _prompt(self, record: Record, text: str, position: Position) -> PromptEntry:
         kind = prompt_kind(record, text)
+        if not record.uuid:
+            position.report("missing_id", "prompt without uuid")
         return PromptEntry(
             kind=kind,
+            place=position.place,
             length=len(text),
             command=command_name(text) if kind == "command" else None,
             source=record.promptSource,
-            text=text if self._keep_content or kind == "notification" else "",
+            text=text if self._keep_content else "",
             digest=text_digest(text),
             interrupted_message_id=record.interruptedMessageId,
+            notices=task_notices(text),
         )
 
 
-def _system(record: Record) -> Entry | None:
-    at_ns = time_ns(record.timestamp)
+def _system(record: Record, at_ns: int) -> Entry | None:
     if record.subtype == "compact_boundary":
         meta = record.compactMetadata
         if meta is None:
@@ -136,59 +165,62 @@ def _system(record: Record) -> Entry | None:
         body = _error_body(record)
         attempt = record.retryAttempt or 0
         is_final = record.maxRetries is not None and attempt > record.maxRetries
-        return ErrorEntry(
-            error=ApiError(at_ns, _error_type(body), _status(body), attempt, record.retryInMs, is_final)
-        )
+        return ErrorEntry(error=ApiError(at_ns, _error_type(body), _status(body), attempt, record.retryInMs, is_final))
     if record.subtype == "stop_hook_summary":
-        failed = bool(record.hookErrors)
-        return HookEntry(
-            hooks=tuple(
-                HookRun(at_ns, "Stop", "Stop", "error" if failed else "success", info.durationMs)
-                for info in record.hookInfos or ()
-            )
-        )
+        outcome = "error" if record.hookErrors else "success"
+        infos = record.hookInfos or ()
+        return HookEntry(hooks=tuple(HookRun(at_ns, "Stop", "Stop", outcome, info.durationMs) for info in infos))
     return None
 
 
-def _attachment(record: Record) -> Entry | None:
+def _attachment(record: Record, at_ns: int) -> Entry | None:
     attachment = record.attachment
     if attachment is None:
         return None
     if attachment.type == "queued_command":
-        return QueuedEntry()
+        return QueuedEntry(notices=task_notices(_text(attachment.prompt)))
     outcome = _HOOK_OUTCOMES.get(attachment.type or "")
     if outcome is None:
         return None
     event = attachment.hookEvent or ""
-    run = HookRun(
-        time_ns(record.timestamp),
-        event,
-        attachment.hookName or event,
-        outcome,
-        attachment.durationMs,
-        attachment.toolUseID if event.endswith("ToolUse") or event == "PermissionRequest" else None,
-    )
+    tool_id = attachment.toolUseID if event.endswith("ToolUse") or event == "PermissionRequest" else None
+    run = HookRun(at_ns, event, attachment.hookName or event, outcome, attachment.durationMs, tool_id)
     return HookEntry(hooks=(run,))
 
 
-def _pull_request_link(record: Record) -> Entry | None:
+def _text(raw: msgspec.Raw) -> str:
+    """Return the text of content that was not decoded with its record."""
+    try:
+        return message_text(_decode_content(raw)) if bytes(raw) else ""
+    except DECODE_ERRORS:
+        return ""
+
+
+def _pull_request_link(record: Record, at_ns: int) -> Entry | None:
     if record.prNumber is None or not record.prRepository:
         return None
     pull = PullRequest(record.prRepository, record.prNumber, record.prUrl or "")
-    return LinkEntry(link=PullRequestLink(pull, time_ns(record.timestamp)))
+    return LinkEntry(link=PullRequestLink(pull, at_ns))
 
 
-def _final_error(record: Record) -> ApiError:
+def _final_error(record: Record, at_ns: int) -> ApiError:
+    """Old clients say ``unknown`` and quote the API's answer in the notice."""
     body = _error_body(record)
-    kind = body if isinstance(body, str) else _error_type(body)
-    return ApiError(time_ns(record.timestamp), kind, record.apiErrorStatus, is_final=True)
+    kind = body if isinstance(body, str) and _WORD.fullmatch(body) else _error_type(body)
+    status = record.apiErrorStatus or _status(body)
+    if kind in ("unknown", OTHER):
+        text = message_text(record.message.content) if record.message is not None else ""
+        quoted, answered = _QUOTED_TYPE.search(text), _QUOTED_STATUS.match(text)
+        kind = quoted[1] if quoted else kind
+        status = status or (int(answered[1]) if answered else None)
+    return ApiError(at_ns, kind, status, is_final=True)
 
 
 def _error_body(record: Record) -> _ErrorBody | str | None:
     raw = bytes(record.error)
     try:
         return _decode_error(raw) if raw else None
-    except msgspec.MsgspecError:
+    except DECODE_ERRORS:
         return None
 
 
@@ -197,9 +229,9 @@ def _error_type(body: _ErrorBody | str | None) -> str:
     kind = None
     status = _status(body)
     while isinstance(body, _ErrorBody):
-        kind = body.type if body.type not in (None, "error") else kind
+        kind = body.type if body.type and body.type != "error" and _WORD.fullmatch(body.type) else kind
         body = body.error
-    return kind or (f"http_{status}" if status else "_OTHER")
+    return kind or (f"http_{status}" if status else OTHER)
 
 
 def _status(body: _ErrorBody | str | None) -> int | None:

@@ -19,22 +19,26 @@ class Entry(Struct, gc=False):
     parent: str | None = None
     prompt_id: str | None = None
     context: RecordContext = RecordContext()
+    notices: tuple[tuple[str, str], ...] = ()
+    """Background tasks reported as ended: task id (a sub-agent's, for one) and tool call id, empty if not named."""
 
 
 class PromptEntry(Entry, gc=False):
     """A user line without tool result."""
 
     kind: str = "other"
-    """``human``, ``command``, ``notification``, ``interrupt``, ``summary``, ``meta`` or ``output``."""
+    """``human``, ``command``, ``notification``, ``other``, ``interrupt``, ``summary``, ``meta`` or ``output``."""
+    place: str = ""
+    """Names the line where nothing else does."""
     length: int = 0
     command: str | None = None
     source: str | None = None
     text: str = ""
-    """Kept only for content capture and for notifications."""
+    """Kept only for content capture."""
     digest: int = 0
     """Hash of the text: sub-agents of 1.x are found by their prompt."""
     interrupted_message_id: str | None = None
-    is_inline_sidechain: bool = False
+    """The response that Esc cut short; its tools were running, not waiting for permission."""
 
 
 class ToolUse(Struct, gc=False):
@@ -80,6 +84,8 @@ class ToolResult(Struct, gc=False):
     exit_code: int | None = None
     duration_ms: float | None = None
     agent_id: str | None = None
+    agent_rule: str = "tool_result"
+    """Where the agent's id was found: ``tool_result`` (a field) or ``result_text``."""
     is_async: bool = False
     lines_added: int = 0
     lines_removed: int = 0
@@ -128,5 +134,3 @@ class LinkEntry(Entry):
     """``pr-link``: the session touched a pull request."""
 
     link: PullRequestLink | None = None
-
-

@@ -7,15 +7,20 @@ from collections import defaultdict
 from msgspec import Struct
 
 from otel_bridge.sources.transcript.assemble.digest import Digester
-from otel_bridge.sources.transcript.assemble.entries import Entry, PromptEntry, ResponseEntry, ResultEntry
+from otel_bridge.sources.transcript.assemble.entries import (
+    Entry,
+    PromptEntry,
+    ResponseEntry,
+    ResultEntry,
+    ToolUse,
+)
 from otel_bridge.sources.transcript.calls import (
     RANK_EMBEDDED,
     RANK_MAIN,
     RANK_SIDECHAIN,
     CallDraft,
+    Position,
     absorb_line,
-    is_response,
-    response_key,
     time_ns,
 )
 from otel_bridge.sources.transcript.records import AgentMeta, Record
@@ -48,6 +53,8 @@ class LaneSorter:
     def __init__(self, session_id: str, *, keep_content: bool) -> None:
         self.drafts: dict[str, CallDraft] = {}
         """Responses by key, all lines of the session's files merged."""
+        self.uses: dict[str, dict[str, ToolUse]] = defaultdict(dict)
+        """Tool calls by id, by the key of the response that asked for them."""
         self.uuids: set[str] = set()
         self.duplicate_records = 0
         self.project: str | None = None
@@ -60,28 +67,39 @@ class LaneSorter:
         self._metas: dict[str, AgentMeta] = {}
         self._parents: dict[str, str] = {}
         self._agent_id: str | None = None
+        self._position: Position
+        self._last_ns = 0
 
-    def start_file(self, agent_id: str | None, meta: AgentMeta | None) -> None:
-        """Begin a file; ``agent_id`` is set for a sub-agent's."""
+    def start_file(self, position: Position, agent_id: str | None, meta: AgentMeta | None) -> None:
+        """Begin a file, a sub-agent's if ``agent_id`` is set; ``position`` tells where the record at hand stands."""
+        self._position = position
         self._agent_id = agent_id
+        self._last_ns = 0
         self._open = {}
+        self.titles.start_file()
         if agent_id is not None and meta is not None:
             self._metas[agent_id] = meta
 
-    def add(self, record: Record, place: str) -> None:
-        """Sort one record into its lane; ``place`` names a line without any id of its own."""
+    def add(self, record: Record) -> None:
+        """Sort one record into its lane."""
+        at_ns = self._time_ns(record)
         if record.type in TITLE_RANK:
-            self.titles.add(record)
+            self.titles.add(record, is_own=bool(self._last_ns))
         elif record.type == "progress" and record.data is not None and record.data.type == "agent_progress":
-            self._add_embedded(record, place)
+            self._add_embedded(record)
         else:
-            self._add(record, place, *self._lane_of(record))
+            self._add(record, at_ns, *self._lane_of(record))
+
+    def _time_ns(self, record: Record) -> int:
+        """Return the record's time, else that of the line before it (as the census does, which sees no ticks)."""
+        at_ns = time_ns(record.timestamp)
+        if at_ns and record.type is not None:
+            self._last_ns = at_ns
+        return at_ns or self._last_ns
 
     def _lane_of(self, record: Record) -> tuple[str, int]:
         if self._agent_id is not None:
             return self._agent_id, RANK_SIDECHAIN
-        if self.project is None and record.cwd:
-            self.project = record.cwd
         if not record.isSidechain or record.type not in ("user", "assistant"):
             return MAIN, RANK_MAIN
         # 1.x writes sub-agents into the main file: a chain of parents back to a root without one
@@ -90,7 +108,7 @@ class LaneSorter:
             self._sidechain_roots[record.uuid] = root
         return root, RANK_SIDECHAIN
 
-    def _add_embedded(self, record: Record, place: str) -> None:
+    def _add_embedded(self, record: Record) -> None:
         data = record.data
         if data is None or data.message is None:
             return
@@ -102,18 +120,21 @@ class LaneSorter:
         inner.version, inner.entrypoint = inner.version or record.version, inner.entrypoint or record.entrypoint
         if record.uuid:
             self.uuids.add(record.uuid)
-        self._add(inner, place, lane, RANK_EMBEDDED)
+        self._add(inner, time_ns(inner.timestamp) or self._last_ns, lane, RANK_EMBEDDED)
 
-    def _add(self, record: Record, place: str, lane: str, rank: int) -> None:
-        message = record.message
-        if record.type == "assistant" and message is not None and is_response(message):
-            key = response_key(record, message, place)
-            absorb_line(self.drafts, key, record, message, time_ns(record.timestamp), rank, self._session_id)
+    def _add(self, record: Record, at_ns: int, lane: str, rank: int) -> None:
+        entry = self._digester.entry(record, at_ns, self._position)
+        if isinstance(entry, ResponseEntry) and record.message is not None:
+            absorb_line(self.drafts, entry.key, record, record.message, at_ns, rank, self._session_id)
+            for use in entry.tool_uses:
+                self.uses[entry.key].setdefault(use.id, use)
+        elif isinstance(entry, PromptEntry) and rank == RANK_MAIN and self.project is None:
+            self.project = record.cwd
         part = self._open.get(lane)
         if part is None or part.rank != rank:
             part = self._open[lane] = _Part(rank)
             self._parts[lane].append(part)
-        part.entries.append(self._digester.entry(record, place))
+        part.entries.append(entry)
         if record.uuid:
             self.uuids.add(record.uuid)
 
@@ -131,9 +152,8 @@ class LaneSorter:
         seen = _Seen()
         kept = []
         for part in sorted(parts, key=lambda part: (part.rank, -len(part.entries), _first_ns(part.entries))):
-            own = [entry for entry in part.entries if not seen.has(entry, part.rank)]
+            own = [entry for entry in part.entries if seen.is_new(entry, part.rank)]
             self.duplicate_records += len(part.entries) - len(own)
-            seen.add(own, part.rank)
             if own:
                 kept.append(own)
         if len(kept) == 1:
@@ -142,28 +162,31 @@ class LaneSorter:
 
 
 class _Seen:
-    """What a lane already has. Embedded copies carry other uuids, so they are compared by what they say."""
+    """What a lane already has: lines by uuid and what they say, so that one uuid on two different lines loses none.
+
+    Embedded copies carry other uuids; they are told by what they say alone.
+    """
 
     def __init__(self) -> None:
-        self._uuids: set[str] = set()
-        self._facts: dict[str, int] = {}
+        self._lines: set[tuple[str, ...]] = set()
+        self._ranks: dict[str, int] = {}
 
-    def has(self, entry: Entry, rank: int) -> bool:
-        if entry.uuid and entry.uuid in self._uuids:
-            return True
-        return any(self._facts.get(fact, rank) < rank for fact in _facts(entry))
-
-    def add(self, entries: list[Entry], rank: int) -> None:
-        for entry in entries:
-            if entry.uuid:
-                self._uuids.add(entry.uuid)
-            for fact in _facts(entry):
-                self._facts.setdefault(fact, rank)
+    def is_new(self, entry: Entry, rank: int) -> bool:
+        facts = _facts(entry)
+        line = (entry.uuid or "", *facts)
+        if entry.uuid and line in self._lines:
+            return False
+        self._lines.add(line)
+        if facts and all(self._ranks.get(fact, rank) < rank for fact in facts):
+            return False
+        for fact in facts:
+            self._ranks.setdefault(fact, rank)
+        return True
 
 
 def _facts(entry: Entry) -> list[str]:
     if isinstance(entry, ResponseEntry):
-        return [entry.key]
+        return [entry.key, *(use.id for use in entry.tool_uses)]
     if isinstance(entry, ResultEntry):
         return [result.tool_id for result in entry.results]
     if isinstance(entry, PromptEntry):

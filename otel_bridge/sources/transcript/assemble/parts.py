@@ -69,7 +69,9 @@ def _deal_calls(parts: list[TurnParts], positions: list[int], calls: LaneCalls) 
         parts[positions[index]].errors.append(error)
 
 
-def _mark_copied(parts: list[TurnParts], positions: list[int], entries: Sequence[Entry], foreign: frozenset[str]) -> int:
+def _mark_copied(
+    parts: list[TurnParts], positions: list[int], entries: Sequence[Entry], foreign: frozenset[str]
+) -> int:
     last = -1
     for entry, position in zip(entries, positions, strict=True):
         if isinstance(entry, ResponseEntry) and entry.key in foreign:
@@ -89,7 +91,7 @@ def _deal_event(part: TurnParts, entry: Entry) -> None:
 
 
 def _is_own(part: TurnParts, stands_before_copy: bool) -> bool:
-    """A turn is the session's own if a call is; without calls, if it is a prompt after all copied history."""
+    """Tell own turns from copied ones: a call is the session's own, or without calls a prompt after all history."""
     if part.responses or part.late_tools:
         return True
     if part.is_copied or stands_before_copy:

@@ -8,6 +8,7 @@ from zlib import crc32
 from otel_bridge.sources.transcript.records import Block, Record
 
 _COMMAND_NAME = re.compile(r"<command-name>\s*/?([^<\s]{1,64})")
+_NOTICE = re.compile(r"<task-id>\s*([\w-]+)\s*</task-id>(?:\s*<tool-use-id>\s*([\w-]+))?")
 _PREFIX_KINDS = (
     ("<command-name>", "command"),
     ("<command-message>", "command"),
@@ -51,6 +52,13 @@ def message_text(content: str | list[Block] | None) -> str:
     if isinstance(content, str):
         return content
     return "\n".join(block.text for block in content or () if block.type == "text" and block.text)
+
+
+def task_notices(text: str) -> tuple[tuple[str, str], ...]:
+    """Return task id and tool call id of every background task a text reports as ended."""
+    if "<task-notification>" not in text:
+        return ()
+    return tuple(_NOTICE.findall(text))
 
 
 def text_digest(text: str) -> int:

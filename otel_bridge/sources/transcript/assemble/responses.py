@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from msgspec import Struct, structs
@@ -61,72 +61,115 @@ class LaneCalls(Struct):
 
     responses: list[Response] = []
     results: dict[str, tuple[int, ToolResult]] = {}
-    """Position in the lane and result, by tool_use id."""
+    """Position in the lane and result, by tool_use id; other lanes' and sessions' calls may be among them."""
     final_errors: list[tuple[int, ApiError]] = []
-    orphan_results: int = 0
 
 
 def lane_calls(entries: Sequence[Entry], drafts: Mapping[str, CallDraft]) -> LaneCalls:
     """Collect the responses whose drafts are given; others are another lane's or session's and are passed over."""
-    lane = LaneCalls()
-    responses: dict[str, Response] = {}
-    requests: dict[str, int] = {}
-    foreign_tools: set[str] = set()
-    asked_ns, is_compacted, prompt_text = 0, False, ""
-    retries: list[ApiError] = []
+    walk = _Walk(drafts)
     for index, entry in enumerate(entries):
+        walk.take(index, entry)
+    return LaneCalls(list(walk.responses.values()), walk.results, walk.final_errors)
+
+
+class _Walk:
+    """Goes through a lane once and keeps what the next response needs to know."""
+
+    def __init__(self, drafts: Mapping[str, CallDraft]) -> None:
+        self.responses: dict[str, Response] = {}
+        self.results: dict[str, tuple[int, ToolResult]] = {}
+        self.final_errors: list[tuple[int, ApiError]] = []
+        self._drafts = drafts
+        self._requests: dict[str, int] = {}
+        self._asked_ns = 0
+        self._is_compacted = False
+        self._prompt_text = ""
+        self._retries: list[ApiError] = []
+        self._newest_key = ""
+        self._newest_results: list[ToolResult] = []
+        """Results of the newest response's tools."""
+
+    def take(self, index: int, entry: Entry) -> None:
         if isinstance(entry, ResponseEntry):
-            draft = drafts.get(entry.key)
-            if draft is None:
-                foreign_tools.update(use.id for use in entry.tool_uses)
-                continue
-            response = responses.get(entry.key)
-            if response is None:
-                sent_ns = requests.get(entry.request_ref or "", asked_ns)
-                response = Response(draft, index, _start_ns(sent_ns, entry.at_ns), entry)
-                response.follows_compaction, response.retries, retries = is_compacted, retries, []
-                response.request_text, prompt_text = prompt_text, ""
-                responses[entry.key] = response
-            _absorb(response, entry)
+            self._take_response(index, entry)
         elif isinstance(entry, ResultEntry):
-            asked_ns = entry.at_ns
-            for result in entry.results:
-                if result.tool_id not in foreign_tools:
-                    lane.results.setdefault(result.tool_id, (index, result))
-        elif isinstance(entry, PromptEntry | QueuedEntry):
-            asked_ns = entry.at_ns
-            if isinstance(entry, PromptEntry) and entry.text:
-                prompt_text = entry.text
+            self._take_results(index, entry)
+        elif isinstance(entry, PromptEntry):
+            self._take_prompt(entry)
+        elif isinstance(entry, QueuedEntry):
+            self._asked_ns = entry.at_ns
         elif isinstance(entry, RequestEntry):
-            requests[entry.id] = entry.at_ns
+            self._requests[entry.id] = entry.at_ns
         elif isinstance(entry, CompactionEntry):
-            is_compacted = True
+            self._is_compacted = True
         elif isinstance(entry, ErrorEntry) and entry.error is not None:
-            if entry.error.is_final:
-                lane.final_errors.append((index, entry.error))
-                retries = []
-            else:
-                retries.append(entry.error)
-    lane.responses = list(responses.values())
-    return lane
+            self._take_error(index, entry.error)
+
+    def _take_response(self, index: int, entry: ResponseEntry) -> None:
+        if entry.key != self._newest_key:
+            self._newest_key, self._newest_results = entry.key, []
+        draft = self._drafts.get(entry.key)
+        if draft is None:
+            return
+        response = self.responses.get(entry.key)
+        if response is None:
+            sent_ns = self._requests.get(entry.request_ref or "", self._asked_ns)
+            response = Response(draft, index, _start_ns(sent_ns, entry.at_ns), entry)
+            response.follows_compaction = self._is_compacted
+            response.retries, self._retries = self._retries, []
+            response.request_text, self._prompt_text = self._prompt_text, ""
+            self.responses[entry.key] = response
+        _absorb(response, entry)
+
+    def _take_results(self, index: int, entry: ResultEntry) -> None:
+        self._asked_ns = entry.at_ns
+        for result in entry.results:
+            _, kept = self.results.setdefault(result.tool_id, (index, result))
+            self._newest_results.append(kept)
+
+    def _take_prompt(self, entry: PromptEntry) -> None:
+        self._asked_ns = entry.at_ns
+        self._prompt_text = entry.text or self._prompt_text
+        if entry.kind == "interrupt" and entry.interrupted_message_id:
+            for result in self._newest_results:
+                _mark_interrupted(result)
+
+    def _take_error(self, index: int, error: ApiError) -> None:
+        if error.is_final:
+            self.final_errors.append((index, error))
+            self._retries = []
+        else:
+            self._retries.append(error)
+
+
+def _mark_interrupted(result: ToolResult) -> None:
+    """Esc while a tool runs is written as a denial; only the line after it tells that it was none (2.1.270)."""
+    if result.denial == "user-rejected":
+        result.denial, result.error_type = None, "interrupted"
 
 
 def _start_ns(asked_ns: int, first_line_ns: int) -> int:
-    """A response starts when its input was there; after a long pause nobody knows when it was sent."""
+    """Return when the input was there; after a long pause nobody knows when the request was sent."""
     if 0 < asked_ns <= first_line_ns <= asked_ns + IDLE_TURN_NS:
         return asked_ns
     return first_line_ns
 
 
 def _absorb(response: Response, entry: ResponseEntry) -> None:
-    known = {use.id for use in response.uses}
-    response.uses = [*response.uses, *(use for use in entry.tool_uses if use.id not in known)]
     response.stop_reason = entry.stop_reason or response.stop_reason
     response.effort = response.effort or entry.effort
     response.skill = response.skill or entry.skill
     response.mcp_server = response.mcp_server or entry.mcp_server
+    add_uses(response, entry.tool_uses)
     if entry.text:
         response.texts = [*response.texts, entry.text]
+
+
+def add_uses(response: Response, uses: Iterable[ToolUse]) -> None:
+    """Add tool calls the response does not have yet."""
+    known = {use.id for use in response.uses}
+    response.uses = [*response.uses, *(use for use in uses if use.id not in known)]
 
 
 def model_call(

@@ -4,33 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from otel_bridge.model import (
     IDLE_TURN_NS,
-    Agent,
-    ApiError,
-    Compaction,
     Content,
-    HookRun,
     ModelCall,
     Prompt,
-    PullRequest,
     PullRequestLink,
     Quality,
     RecordContext,
     Session,
     ToolCall,
     Turn,
-    agent_calls,
 )
 from otel_bridge.sources.transcript.assemble.agents import AgentBuilder, index_tools, link_agents
 from otel_bridge.sources.transcript.assemble.entries import (
-    CompactionEntry,
-    Entry,
-    HookEntry,
     LinkEntry,
-    PromptEntry,
     ResponseEntry,
     ToolResult,
 )
@@ -40,6 +30,7 @@ from otel_bridge.sources.transcript.assemble.responses import (
     LaneCalls,
     Pricer,
     Response,
+    add_uses,
     lane_calls,
     model_call,
     tool_call,
@@ -76,6 +67,7 @@ class SessionAssembly:
         self._options = options
         self._lanes = {lane.id: lane for lane in sorter.lanes()}
         self._lanes.setdefault(MAIN, Lane(MAIN, 0, []))
+        self._askers = self._tool_askers()
         self._calls = self._calls_by_lane()
         self._index = index_tools((lane, self._calls[lane.id]) for lane in self._lanes.values())
         agents = [lane for lane in self._lanes.values() if lane.id != MAIN]
@@ -86,28 +78,29 @@ class SessionAssembly:
             self._links,
             self._index,
             self._finish,
-            options.now_ns,
+            now_ns=options.now_ns,
         )
 
     def session(self) -> Session:
         """Return the finished session (client totals, problems and paths are the caller's to add)."""
         turns = self._turns()
-        times = [(turn.started_ns, turn.ended_ns) for turn in turns]
-        calls = list(Session(self._session_id, turns, 0, 0).calls())
-        return Session(
-            id=self._session_id,
-            turns=turns,
-            started_ns=min((start for start, _ in times), default=0),
-            ended_ns=max([end for _, end in times] + [call.ended_ns for call in calls], default=0),
+        bare = Session(self._session_id, turns, min((turn.started_ns for turn in turns), default=0), 0)
+        calls = list(bare.calls())
+        return structs.replace(
+            bare,
+            ended_ns=max([turn.ended_ns for turn in turns] + [call.ended_ns for call in calls], default=0),
             title=self._sorter.titles.title,
             project=self._sorter.project,
             forked_from=self._options.ownership.origins.get(self._session_id),
-            pull_requests=self._pull_requests(calls),
+            pull_requests=self._pull_requests(bare.tool_calls()),
             quality=self._quality(calls),
         )
 
     def _calls_by_lane(self) -> dict[str, LaneCalls]:
-        """Give every response to one lane: the main one first, then sub-agents by their first record."""
+        """Give every response to one lane: the main one first, then sub-agents by their first record.
+
+        A tool call belongs to one response, with the calls that only copies in other lanes have.
+        """
         free = {
             key: draft
             for key, draft in self._sorter.drafts.items()
@@ -117,8 +110,20 @@ class SessionAssembly:
         for lane in self._lanes.values():
             calls[lane.id] = lane_calls(lane.entries, free)
             for response in calls[lane.id].responses:
-                del free[response.draft.key]
+                key = response.draft.key
+                del free[key]
+                add_uses(response, sorted(self._sorter.uses[key].values(), key=lambda use: (use.at_ns, use.id)))
+                response.uses = [use for use in response.uses if self._askers[use.id] == key]
         return calls
+
+    def _tool_askers(self) -> dict[str, str]:
+        """Return the response each tool call belongs to, by tool_use id: the first, where ids were used twice."""
+        drafts = sorted(self._sorter.drafts.values(), key=lambda draft: (draft.ended_ns, draft.key))
+        askers: dict[str, str] = {}
+        for draft in drafts:
+            for tool_id in self._sorter.uses.get(draft.key, ()):
+                askers.setdefault(tool_id, draft.key)
+        return askers
 
     def _turns(self) -> tuple[Turn, ...]:
         main = self._lanes[MAIN]
@@ -184,7 +189,9 @@ class SessionAssembly:
     ) -> ModelCall:
         keep_content = self._options.keep_content
         tools = tuple(
-            self._tool(use.id, response, results.get(use.id)) for use in response.uses if use.id not in skipped
+            self._tool(use.id, response, results.get(use.id) or self._index.results.get(use.id))
+            for use in response.uses
+            if use.id not in skipped
         )
         merged = self._options.ownership.merged.get(response.draft.key, response.draft)
         return model_call(response, tools, self._options.price, merged, keep_content=keep_content)
@@ -194,7 +201,7 @@ class SessionAssembly:
         agent = self._builder.of_tool(tool_id)
         return tool_call(use, result, response, agent, keep_content=self._options.keep_content)
 
-    def _pull_requests(self, calls: Iterable[ModelCall]) -> tuple[PullRequestLink, ...]:
+    def _pull_requests(self, tools: Iterable[ToolCall]) -> tuple[PullRequestLink, ...]:
         """Return each pull request once, at the first time it was touched; creating it says more than a link."""
         links = [
             entry.link
@@ -202,7 +209,7 @@ class SessionAssembly:
             for entry in lane.entries
             if isinstance(entry, LinkEntry) and entry.link is not None
         ]
-        links += [link for call in calls for tool in call.tool_calls for link in tool.pull_requests]
+        links += [link for tool in tools for link in tool.pull_requests]
         first: dict[tuple[str, int], PullRequestLink] = {}
         for link in sorted(links, key=lambda link: (link.at_ns, link.action != "created")):
             key = link.pull_request.repository, link.pull_request.number
@@ -215,9 +222,7 @@ class SessionAssembly:
         unpriced = [call.model for call in calls if call.cost_usd is None]
         entries = [entry for lane in self._lanes.values() for entry in lane.entries]
         known_tools = self._index.uses.keys()
-        foreign_tools = {
-            use.id for entry in entries if isinstance(entry, ResponseEntry) for use in entry.tool_uses
-        }
+        foreign_tools = {use.id for entry in entries if isinstance(entry, ResponseEntry) for use in entry.tool_uses}
         return Quality(
             lower_bound_calls=sum(call.output_is_lower_bound for call in calls),
             unpriced_calls=len(unpriced),
@@ -237,7 +242,7 @@ class SessionAssembly:
 def _orphan_segment(key: str, lane: Lane, now_ns: int) -> Segment:
     times = [entry.at_ns for entry in lane.entries if entry.at_ns] or [0]
     is_over = now_ns - max(times) > IDLE_TURN_NS
-    return Segment(None, key, 0, min(times), max(times), "idle" if is_over else "open")
+    return Segment(None, key, key, 0, min(times), max(times), "idle" if is_over else "open")
 
 
 def _prompt(segment: Segment, *, keep_content: bool) -> Prompt:

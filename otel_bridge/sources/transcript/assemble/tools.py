@@ -9,11 +9,15 @@ import msgspec
 from otel_bridge.model import Commit, PullRequest, PullRequestLink, RecordContext, ToolCall
 from otel_bridge.sources.transcript.assemble.entries import ToolResult, ToolUse
 from otel_bridge.sources.transcript.assemble.prompts import text_digest
+from otel_bridge.sources.transcript.decode import DECODE_ERRORS, salvage
 from otel_bridge.sources.transcript.records import Block, Record, ToolInput, ToolUseResult
 
 SHELL_TOOLS = frozenset({"Bash", "PowerShell"})
 AGENT_TOOLS = frozenset({"Task", "Agent"})
 """``Task`` up to 2.1.62, ``Agent`` from 2.1.81."""
+
+_LONGEST_MS = 1e12
+"""Thirty years: a tool that reports more tells nothing."""
 
 _TEXT_TOOLS = SHELL_TOOLS | AGENT_TOOLS
 """Tools whose successful output is looked at (commits, pull requests, agent ids)."""
@@ -26,8 +30,8 @@ _decode_blocks = msgspec.json.Decoder(list[Block]).decode
 _NAME = re.compile(r"[\w.:/-]{1,128}")
 _EXIT_CODE = re.compile(r"Exit code (\d{1,10})\b")
 _AGENT_ID = re.compile(r"agentId:\s*([\w-]+)")
-_COMMIT = re.compile(r"^\[([^\]\s]+)(?: \(root-commit\))? ([0-9a-f]{7,40})\]", re.MULTILINE)
-_PULL_REQUEST = re.compile(r"https?://[^\s/]+/([\w.-]+/[\w.-]+)/pull/(\d+)")
+_COMMIT = re.compile(r"^\[(detached HEAD|[^\]\s]+)(?: \(root-commit\))? ([0-9a-f]{7,40})\]", re.MULTILINE)
+_PULL_REQUEST = re.compile(r"https?://[^\s/]+/([\w.-]+/[\w.-]+)/pull/(\d{1,9})")
 _SHELL_SYNTAX = re.compile(r"[|&;<>()`$\n\\]")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=\S*$")
 _PROGRAM = re.compile(r"[\w.+-]{1,64}$")
@@ -36,14 +40,17 @@ _ERROR_PATTERNS = (
     ("interrupted", ("[Request interrupted", "Interrupted by user")),
     ("sibling_error", ("<tool_use_error>Sibling tool call errored", "Sibling tool call errored")),
     ("invalid_input", ("<tool_use_error>InputValidationError", "InputValidationError")),
-    ("not_found", ("<tool_use_error>File does not exist", "File does not exist", "ENOENT", "<tool_use_error>Path does")),
+    (
+        "not_found",
+        ("<tool_use_error>File does not exist", "File does not exist", "ENOENT", "<tool_use_error>Path does"),
+    ),
     ("not_read", ("<tool_use_error>File has not been read", "File has not been read")),
     ("no_match", ("<tool_use_error>String to replace not found", "String to replace not found")),
     ("stale_file", ("<tool_use_error>File has been modified", "File has been unexpectedly modified")),
     ("timeout", ("Command timed out", "Request timed out", "timeout")),
 )
 _DENIAL_TEXTS = ("The user doesn't want to proceed", "The user doesn't want to take this action")
-_REJECTED = b"User rejected tool use"
+_REJECTED = (b'"User rejected tool use', b'"Error: User rejected tool use')
 
 
 def tool_use(block: Block, at_ns: int, *, keep_content: bool) -> ToolUse:
@@ -51,8 +58,8 @@ def tool_use(block: Block, at_ns: int, *, keep_content: bool) -> ToolUse:
     raw = bytes(block.input)
     try:
         asked = _decode_input(raw) if raw.startswith(b"{") else ToolInput()
-    except msgspec.MsgspecError:  # a field of another tool under the same name
-        asked = ToolInput()
+    except DECODE_ERRORS:  # a field of another tool under the same name
+        asked = salvage(raw, _decode_input) or ToolInput()
     name = tool_name(block.name or "")
     is_shell = name in SHELL_TOOLS
     return ToolUse(
@@ -97,14 +104,14 @@ def tool_result(block: Block, record: Record, at_ns: int, use: ToolUse | None, *
     if record.permissionDecision is not None:
         result.decision = record.permissionDecision.decision
         result.decision_source = record.permissionDecision.source
-    result.denial = _denial(record, text)
+    result.denial = _denial(record, text) if block.is_error or record.toolDenialKind else None
     if result.denial is not None:
-        result.error_type, result.decision = "denied", result.decision or "reject"
+        result.error_type = "denied"
     elif block.is_error:
         result.error_type, result.exit_code = error_type(text, name)
     _take_outcome(result, outcome)
     if name in AGENT_TOOLS and result.agent_id is None and (found := _AGENT_ID.search(text)):
-        result.agent_id = found[1]
+        result.agent_id, result.agent_rule = found[1], "result_text"
     if name in SHELL_TOOLS and not block.is_error:
         _take_git(result, outcome, text, use)
     result.text = text if keep_content else ""
@@ -126,7 +133,7 @@ def error_type(text: str, name: str) -> tuple[str, int | None]:
 
 def finish(use: ToolUse, result: ToolResult | None, context: RecordContext) -> ToolCall:
     """Return the tool call of a use and, where there is one, its result (agents are attached later)."""
-    _, server, tool = (use.name.split("__", 2) + ["", ""])[:3] if use.name.startswith("mcp__") else ("", "", "")
+    _, server, tool = [*use.name.split("__", 2), "", ""][:3] if use.name.startswith("mcp__") else ("", "", "")
     call = ToolCall(
         id=use.id,
         name=use.name,
@@ -146,7 +153,7 @@ def finish(use: ToolUse, result: ToolResult | None, context: RecordContext) -> T
         ended_ns=max(result.at_ns, use.at_ns),
         error_type=result.error_type,
         denial=result.denial,
-        decision=result.decision,
+        decision=result.decision or ("reject" if result.denial else None),
         decision_source=result.decision_source,
         exit_code=result.exit_code,
         lines_added=result.lines_added,
@@ -159,8 +166,8 @@ def finish(use: ToolUse, result: ToolResult | None, context: RecordContext) -> T
 
 
 def _execution_start_ns(use: ToolUse, result: ToolResult) -> int:
-    """A duration the tool reports leaves out waiting for permission and for its turn; the lines' times do not."""
-    if result.duration_ms is None:
+    """Return when the tool began: a duration it reports leaves out waiting for permission and for its turn."""
+    if result.duration_ms is None or not 0 <= result.duration_ms < _LONGEST_MS:
         return use.at_ns
     return max(use.at_ns, result.at_ns - int(result.duration_ms * 1_000_000))
 
@@ -171,8 +178,8 @@ def _tool_use_result(record: Record) -> ToolUseResult | None:
         return None
     try:
         return _decode_result(raw)
-    except msgspec.MsgspecError:  # MCP tools put anything here
-        return None
+    except DECODE_ERRORS:  # MCP tools put anything here
+        return salvage(raw, _decode_result)
 
 
 def _result_text(raw: bytes) -> str:
@@ -181,7 +188,7 @@ def _result_text(raw: bytes) -> str:
             return _decode_text(raw)
         if raw.startswith(b"["):
             return "\n".join(block.text for block in _decode_blocks(raw) if block.text)
-    except msgspec.MsgspecError:
+    except DECODE_ERRORS:
         return raw.decode("utf-8", "replace")
     return ""
 
@@ -189,7 +196,7 @@ def _result_text(raw: bytes) -> str:
 def _denial(record: Record, text: str) -> str | None:
     if record.toolDenialKind:
         return record.toolDenialKind
-    if text.startswith(_DENIAL_TEXTS) or _REJECTED in bytes(record.toolUseResult)[:64]:
+    if text.startswith(_DENIAL_TEXTS) or bytes(record.toolUseResult).startswith(_REJECTED):
         return "user-rejected"
     return None
 
@@ -222,7 +229,7 @@ def _take_git(result: ToolResult, outcome: ToolUseResult | None, text: str, use:
         return
     # before 2.1.181 only git's own words tell (they agree with gitOperation 131 of 131 times)
     result.commits = tuple(
-        Commit(sha, "committed", None if branch == "detached" else branch, result.at_ns)
+        Commit(sha, "committed", None if branch == "detached HEAD" else branch, result.at_ns)
         for branch, sha in _COMMIT.findall(text)
     )
     if use is not None and "gh pr create" in use.command_hint and (found := _PULL_REQUEST.search(text)):

@@ -7,7 +7,8 @@ is a continuation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain, count
 
 from msgspec import Struct
 
@@ -31,8 +32,10 @@ class Segment(Struct):
     """A turn or a continuation of one, as positions in the main lane."""
 
     opener: PromptEntry | None
-    """The prompt; of a continuation, the prompt it continues."""
+    """The prompt; of a continuation, the prompt it continues; ``None`` where a file begins without one."""
     key: str
+    line_key: str
+    """Names the turn where its prompt id is not its own."""
     ordinal: int
     started_ns: int
     ended_ns: int
@@ -59,7 +62,7 @@ class _Cutter:
     def walk(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
             at_ns = entry.at_ns or self._last_ns
-            if not self._is_closed and at_ns - self._last_ns > IDLE_TURN_NS:
+            if not self._is_closed and 0 < self._last_ns < at_ns - IDLE_TURN_NS:
                 self._close("idle" if self._over_key is None else "end_turn")
             if isinstance(entry, PromptEntry) and entry.kind in OPENING_KINDS:
                 self._open(entry, at_ns)
@@ -73,7 +76,8 @@ class _Cutter:
     def _open(self, opener: PromptEntry, at_ns: int) -> None:
         if self.segments and not self._is_closed:
             self._close("end_turn" if self._over_key is not None else "next_prompt")
-        self.segments.append(Segment(opener, opener.prompt_id or opener.uuid or "", 0, at_ns, at_ns))
+        line_key = opener.uuid or opener.place
+        self.segments.append(Segment(opener, opener.prompt_id or line_key, line_key, 0, at_ns, at_ns))
         self._is_closed, self._over_key = False, None
 
     def _act(self, entry: Entry, at_ns: int) -> None:
@@ -87,10 +91,10 @@ class _Cutter:
     def _continue(self, entry: Entry, at_ns: int) -> None:
         if self.segments:
             last = self.segments[-1]
-            segment = Segment(last.opener, last.key, last.ordinal + 1, at_ns, at_ns)
+            segment = Segment(last.opener, last.key, last.line_key, last.ordinal + 1, at_ns, at_ns)
         else:
-            key = entry.prompt_id or entry.uuid or (entry.key if isinstance(entry, ResponseEntry) else "")
-            segment = Segment(None, key, 0, at_ns, at_ns)
+            line_key = entry.uuid or (entry.key if isinstance(entry, ResponseEntry) else "start")
+            segment = Segment(None, entry.prompt_id or line_key, line_key, 0, at_ns, at_ns)
         self.segments.append(segment)
         self._is_closed, self._over_key = False, None
 
@@ -100,6 +104,7 @@ class _Cutter:
             self._close("end_turn")
             return
         segment = self.segments[-1]
+        segment.started_ns = segment.started_ns or at_ns
         segment.ended_ns = max(segment.ended_ns, at_ns)
         if isinstance(entry, ResponseEntry):
             self._open_tools.update(use.id for use in entry.tool_uses)
@@ -132,15 +137,18 @@ def cut_turns(entries: Sequence[Entry], now_ns: int) -> tuple[list[Segment], lis
     return cutter.segments, cutter.positions
 
 
-def _settle_keys(segments: list[Segment]) -> None:
-    """Where several prompts share one prompt id (a fork rewrites them), only the last keeps it."""
-    taken: set[str] = set()
-    replaced: dict[int, str] = {}
-    for segment in reversed(segments):
-        if segment.ordinal == 0 and segment.opener is not None:
-            if segment.key in taken:
-                replaced[id(segment.opener)] = segment.opener.uuid or segment.key
-            taken.add(segment.key)
+def _settle_keys(segments: Iterable[Segment]) -> None:
+    """Make keys unique: where several prompts share one prompt id (a fork rewrites them), only the last keeps it."""
+    turns: list[list[Segment]] = []
     for segment in segments:
-        if segment.opener is not None:
-            segment.key = replaced.get(id(segment.opener), segment.key)
+        if segment.ordinal == 0:
+            turns.append([])
+        turns[-1].append(segment)
+    taken: set[str] = set()
+    for parts in reversed(turns):
+        line_key = parts[0].line_key
+        copies = (f"{line_key}#{n}" for n in count(2))
+        key = next(key for key in chain([parts[0].key, line_key], copies) if key not in taken)
+        taken.add(key)
+        for part in parts:
+            part.key = key

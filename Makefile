@@ -1,0 +1,75 @@
+# Everything a checkout needs, on a machine with nothing but Python >= 3.11. `make` lists the targets.
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= 2
+BENCH_MIB ?= 100
+CCUSAGE ?= $(shell command -v ccusage)
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+RUN_READY := $(VENV)/.run-ready
+DEV_READY := $(VENV)/.dev-ready
+LINTED := otel_bridge tests tools bench
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet $(UPGRADE)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint bench venv lock docs clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1	/' | expand -t 9
+
+run: $(RUN_READY) ## add up your sessions (samples if you have none) and write them as spans to out/spans.jsonl
+	@mkdir -p out
+	@$(BIN)/otel-bridge export --or-samples --to-file out/spans.jsonl
+	@$(BIN)/otel-bridge stats --or-samples
+	@echo
+	@echo "Next: $(BIN)/otel-bridge show SESSION --or-samples; export --endpoint http://localhost:4318 sends to a collector."
+
+test: $(DEV_READY) ## run all tests, the slow ones too
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+check: lint ## what to run before a commit: lint, types, contracts, docs, fast tests
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow'
+
+lint: $(DEV_READY) ## ruff, mypy, import contracts, generated docs
+	$(BIN)/ruff check $(LINTED)
+	$(BIN)/ruff format --check $(LINTED)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tools.make_docs --check
+
+bench: $(DEV_READY) ## measure speed and memory, beside ccusage where CCUSAGE=path names one (BENCH_MIB=100)
+	$(BIN)/python bench/convert_spans.py
+	$(BIN)/python bench/send_spans.py
+	$(BIN)/python -m bench.make_corpus .cache/bench-$(BENCH_MIB) --mib $(BENCH_MIB)
+	$(BIN)/python -m bench.stats_vs_peers .cache/bench-$(BENCH_MIB) --ccusage '$(CCUSAGE)'
+
+venv: $(DEV_READY) ## make the development environment
+
+docs: $(DEV_READY) ## write the generated parts of README.md and docs/ anew
+	$(BIN)/python -m tools.make_docs
+
+lock: ## resolve the dependencies anew (UPGRADE=--upgrade for newer versions)
+	@$(MAKE) --no-print-directory $(VENV)/bin/python
+	$(PIP) install uv
+	$(COMPILE) pyproject.toml --group dev -o requirements/dev.lock
+	$(COMPILE) pyproject.toml --group build -c requirements/dev.lock -o requirements/run.lock
+
+clean: ## remove what make and the tools left here
+	rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache out
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "otel-bridge needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)." >&2; \
+	  echo "Name another one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN_READY): requirements/run.lock pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements/run.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV_READY): requirements/dev.lock pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements/dev.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@ $(RUN_READY)
