@@ -45,7 +45,7 @@ def at_ns(at_s: float) -> int:
 
 
 def name_uuid(*parts: object) -> str:
-    """A uuid that only depends on what is named."""
+    """Make a uuid that only depends on what is named."""
     return str(uuid5(NAMESPACE_URL, repr(parts)))
 
 
@@ -55,8 +55,8 @@ def name_uuid(*parts: object) -> str:
 def record(kind: str, *, at: float, **fields: Any) -> Line:
     """Build a record with the envelope of a conversation."""
     line: Line = {"parentUuid": None, "isSidechain": False, "userType": "external", **_CONTEXT, "type": kind}
-    line["uuid"] = name_uuid(kind, at, fields)
-    return line | {"timestamp": iso(at)} | fields
+    own = {"uuid": name_uuid(kind, at, fields), "timestamp": iso(at)}  # after what is nested, as in all versions
+    return line | fields | {key: fields.get(key, value) for key, value in own.items()}
 
 
 def prompt(text: str | list[Block] = "Fix the build", *, at: float = 0, **fields: Any) -> Line:
@@ -218,9 +218,7 @@ def fork_1_0_60(lines: Iterable[Line], *, at: float) -> list[Line]:
 
 def fork_2_0_30(lines: Iterable[Line], *, origin: str) -> list[Line]:
     """Copy of which some user lines keep the origin's session id, and nothing else tells."""
-    return [
-        line | ({"sessionId": origin} if line["type"] == "user" and n % 3 else {}) for n, line in enumerate(lines)
-    ]
+    return [line | ({"sessionId": origin} if line["type"] == "user" and n % 3 else {}) for n, line in enumerate(lines)]
 
 
 def fork_2_1_50(lines: Iterable[Line], *, origin: str) -> list[Line]:
@@ -266,7 +264,12 @@ def session_file(root: Path, session_id: str, *lines: Line | bytes, slug: str = 
 
 
 def agent_file(
-    root: Path, session_id: str, agent_id: str, *lines: Line | bytes, about: Line | None = None, under: str = "subagents"
+    root: Path,
+    session_id: str,
+    agent_id: str,
+    *lines: Line | bytes,
+    about: Line | None = None,
+    under: str = "subagents",
 ) -> Path:
     """Write a sub-agent's transcript under its session (2.1.2+), and its meta file if something is told about it."""
     path = root / "projects" / SLUG / session_id / under / f"agent-{agent_id}.jsonl"

@@ -49,7 +49,7 @@ _NAME_CUES = "pass pwd secret credential token key"
 _ASSIGNED = r"""(?:["'\\]{1,4}+[\])]?+)?+(?:>|\s{0,16}+(?::=|=>|[:=]{1,2})\s{0,16}+)"""
 """From a name to its value in shells, JSON, YAML, XML and code."""
 
-_QUOTE = r"""(?P<quote>\\{0,8}+["'])?+"""
+_QUOTE = r"""(?P<quote>\\{0,8}+["'])?"""
 
 _VALUE = r"""(?(quote)(?:(?!(?P=quote))(?:\\.|[^\\\r\n]))++|[^\s"'`,;]{4,}+)"""
 """To the closing quote, which is spelled like the opening one (in JSON inside JSON: escaped), or a bare word."""

@@ -76,13 +76,13 @@ class Delivery(Struct, frozen=True):
 
 
 class Sink(Protocol):
-    """Takes batches from one thread; after ``close`` or ``abort`` it takes no more."""
+    """Takes batches from one thread, until ``close`` or ``abort``. A second one of these does nothing more."""
 
     def send(self, batch: Batch) -> None:
         """Take a batch over. May block while the sink works off earlier ones; never drops silently."""
 
     def close(self) -> Delivery:
-        """Wait until everything is accepted, rejected or given up, and say what became of it."""
+        """Wait until everything is accepted, rejected or given up; say what became of it. Aborts if interrupted."""
 
     def abort(self) -> None:
-        """Stop at once, for a caller that failed or was interrupted; publishes no half results. Never raises."""
+        """Stop at once and publish no half results, for a caller that failed or was interrupted. Never raises."""

@@ -20,8 +20,12 @@ class FanOut:
             sink.send(batch)
 
     def close(self) -> Delivery:
-        """Close all sinks and add up their accounts."""
-        return sum((sink.close() for sink in self._sinks), start=Delivery())
+        """Close all sinks and add up their accounts. If one fails, the others are aborted."""
+        try:
+            return sum((sink.close() for sink in self._sinks), start=Delivery())
+        except BaseException:
+            self.abort()
+            raise
 
     def abort(self) -> None:
         """Abort all sinks."""

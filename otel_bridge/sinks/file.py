@@ -37,16 +37,21 @@ class FileSink:
     def close(self) -> Delivery:
         """Write the rest and publish the file. DeliveryError if the disk does not take it."""
         if self._is_open:
-            for signal, packer in self._packers.items():
-                self._write(signal, packer.flush())
-            self._output.publish()
+            try:
+                for signal, packer in self._packers.items():
+                    self._write(signal, packer.flush())
+                self._output.publish()
+            except BaseException:
+                self.abort()
+                raise
             self._is_open = False
         return self._delivery
 
     def abort(self) -> None:
         """Publish nothing."""
-        self._is_open = False
-        self._output.discard()
+        if self._is_open:
+            self._is_open = False
+            self._output.discard()
 
     def _write(self, signal: Signal, requests: Iterable[Request]) -> None:
         for request in requests:

@@ -63,7 +63,7 @@ def test_spans_are_a_tree_with_time_tokens_and_cost() -> None:
 def test_spans_without_their_parent_stand_at_the_top() -> None:
     """A part of a trace is printed too, and each trace apart."""
     lines = printed(batch([node(7, 1, "late"), span(100, name="other"), node(8, 7, "later")]))
-    assert [line.split("  ")[0] for line in lines] == [
+    assert [line.rsplit("  ", 1)[0] for line in lines] == [
         f"trace {'ab' * 16}",
         "└─ late",
         "   └─ later",

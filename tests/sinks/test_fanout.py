@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from otel_bridge.errors import DeliveryError
 from otel_bridge.sinks import Counts, Delivery
 from otel_bridge.sinks.fanout import BySignal, FanOut
 from otel_bridge.telemetry import Signal
@@ -37,3 +40,17 @@ def test_an_abort_reaches_all() -> None:
     sinks = [MemorySink(), MemorySink()]
     FanOut(sinks).abort()
     assert all(sink.is_aborted for sink in sinks)
+
+
+def test_when_closing_one_fails_the_others_are_aborted() -> None:
+    """A failure at the end leaves no sink open, and reaches the caller."""
+
+    class Failing(MemorySink):
+        def close(self) -> Delivery:
+            raise DeliveryError("disk full")
+
+    first, last = MemorySink(), MemorySink()
+    with pytest.raises(DeliveryError, match="disk full"):
+        FanOut([first, Failing(), last]).close()
+    assert last.is_aborted
+    assert not last.is_closed

@@ -60,10 +60,11 @@ class OtlpSink:
 
     def abort(self) -> None:
         """Send nothing more. Requests under way have a second to end; ``close`` still gives the account."""
-        self._courier.stopped.set()
-        done = wait(self._running, timeout=_ABORT_S).done
-        self._collect(future for future in done if future.exception() is None)
-        self._shut_down()
+        if self._is_open:
+            self._courier.stopped.set()
+            done = wait(self._running, timeout=_ABORT_S).done
+            self._collect(future for future in done if future.exception() is None)
+            self._shut_down()
 
     def _submit(self, requests: Iterable[Request]) -> None:
         for request in requests:

@@ -79,43 +79,39 @@ class Packer:
         """Yield the requests that this batch fills up."""
         if self._limits.one_resource_per_request and not self._continues(batch.resource):
             yield from self.flush()
+        head = self._encoder.head(batch.resource)
         for start in range(0, len(batch.items), _CHUNK):
             items: Sequence[Item] = batch.items[start : start + _CHUNK]
             encoded = self._encoder.items(items)
-            if self._has_room(len(items), sum(map(len, encoded))):
-                self._append(batch.resource, items, encoded)
+            if self._append(batch.resource, head, items, encoded):
                 continue
             for item, data in zip(items, encoded, strict=True):
-                if self._items and not self._has_room(1, len(data)):
+                if not self._append(batch.resource, head, [item], [data]):
                     yield from self.flush()
-                self._append(batch.resource, [item], [data])
+                    self._append(batch.resource, head, [item], [data])
 
     def flush(self) -> Iterator[Request]:
         """Yield the request begun, if anything is in it."""
         if self._items:
-            groups = [group for group in self._groups if group.items]
+            request = Request(self._groups)
             self._groups, self._items, self._bytes = [], 0, 0
-            yield Request(groups)
+            yield request
 
-    def _has_room(self, items: int, encoded_bytes: int) -> bool:
-        return (
-            self._items + items <= self._limits.max_items
-            and self._bytes + encoded_bytes + items * _SEPARATOR_BYTES <= self.max_bytes
-        )
-
-    def _append(self, resource: Resource, items: Sequence[Item], encoded: list[bytes]) -> None:
-        group = self._group(resource)
-        group.items.extend(items)
-        group.encoded.extend(encoded)
+    def _append(self, resource: Resource, head: bytes, items: Sequence[Item], encoded: list[bytes]) -> bool:
+        """Put items into the request begun, unless they overfill it; say whether they are in it."""
+        more_bytes = sum(map(len, encoded)) + len(items) * _SEPARATOR_BYTES
+        if not self._continues(resource):
+            more_bytes += len(head) + self._encoder.frame_bytes
+        is_full = self._items + len(items) > self._limits.max_items or self._bytes + more_bytes > self.max_bytes
+        if is_full and self._items + len(items) > 1:
+            return False
+        if not self._continues(resource):
+            self._groups.append(Group(resource, head, [], []))
+        self._groups[-1].items.extend(items)
+        self._groups[-1].encoded.extend(encoded)
         self._items += len(items)
-        self._bytes += sum(map(len, encoded)) + len(items) * _SEPARATOR_BYTES
+        self._bytes += more_bytes
+        return True
 
     def _continues(self, resource: Resource) -> bool:
         return bool(self._groups) and self._groups[-1].resource == resource
-
-    def _group(self, resource: Resource) -> Group:
-        if not self._continues(resource):
-            head = self._encoder.head(resource)
-            self._groups.append(Group(resource, head, [], []))
-            self._bytes += len(head) + self._encoder.frame_bytes
-        return self._groups[-1]

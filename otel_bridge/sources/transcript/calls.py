@@ -109,6 +109,11 @@ _COUNTS = (
 )  # fmt: skip
 
 
+NO_TOOL_USE_ID = "tool_use without id: its result cannot be told"
+NO_RESULT_ID = "tool_result without tool_use_id: nobody knows whose it is"
+NO_PROMPT_ID = "prompt without uuid: copies of it cannot be told"
+
+
 class Position(Protocol):
     """Where the record at hand stands."""
 

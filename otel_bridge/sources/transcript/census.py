@@ -12,6 +12,9 @@ from decimal import Decimal
 from msgspec import Struct, field
 
 from otel_bridge.sources.transcript.calls import (
+    NO_PROMPT_ID,
+    NO_RESULT_ID,
+    NO_TOOL_USE_ID,
     RANK_EMBEDDED,
     RANK_MAIN,
     RANK_SIDECHAIN,
@@ -136,21 +139,29 @@ class CensusTaker:
         draft = absorb_line(self._drafts, key, record, message, at_ns, rank, self._session_id)
         if isinstance(message.content, list):
             for block in message.content:
-                if block.type == "tool_use" and block.id and block.id not in draft.tool_ids:
-                    draft.tool_ids = [*draft.tool_ids, block.id]
+                if block.type == "tool_use":
+                    if not block.id:
+                        self._position.report("missing_id", NO_TOOL_USE_ID)
+                    elif block.id not in draft.tool_ids:
+                        draft.tool_ids = [*draft.tool_ids, block.id]
 
     def _add_user(self, record: CountRecord, at_ns: int, is_agent_file: bool) -> None:
         message = record.message
         has_result = False
         if message is not None and isinstance(message.content, list):
             for block in message.content:
-                if block.type == "tool_result" and block.tool_use_id:
+                if block.type == "tool_result":
                     has_result = True
-                    self._results.setdefault(block.tool_use_id, at_ns)
+                    if block.tool_use_id:
+                        self._results.setdefault(block.tool_use_id, at_ns)
+                    else:
+                        self._position.report("missing_id", NO_RESULT_ID)
         if has_result or is_agent_file or record.isSidechain:
             return
-        if not record.isMeta and record.uuid:
-            self._prompts.setdefault(record.uuid, at_ns)  # an earlier copy may be in another file
+        if not record.uuid:
+            self._position.report("missing_id", NO_PROMPT_ID)
+        elif not record.isMeta:
+            self._prompts.setdefault(record.uuid, at_ns)
         if self._census.project is None:
             self._census.project = record.cwd
 

@@ -94,7 +94,7 @@ def _convert(value: Any, decode: Callable[[bytes], ObjectT], flaws: list[Flaw]) 
 
 
 def _readable(raw: bytes, flaws: list[Flaw]) -> str:
-    stripped = raw.lstrip(b"\0 \t\r").removeprefix(codecs.BOM_UTF8)
+    stripped = raw.strip(b"\0 \t\r\n").removeprefix(codecs.BOM_UTF8)
     if b"\0" in raw:
         flaws.append(("nul_bytes", f"{raw.count(0)} NUL bytes"))
         stripped = stripped.replace(b"\0", b"")

@@ -56,19 +56,26 @@ def discover_sessions(roots: Iterable[Path]) -> list[SessionFiles]:
     Raises:
         NotFoundError: a root does not exist or cannot be read.
     """
-    groups: dict[str, list[TranscriptFile]] = defaultdict(list)
-    seen: set[tuple[int, int]] = set()
+    candidates: dict[tuple[int, int], tuple[str, int]] = {}
     for root in roots:
         for path, status in _candidates(str(root)):
             identity = status.st_dev, status.st_ino
-            if identity not in seen:
-                seen.add(identity)
-                file = _transcript_file(path, status.st_size)
-                if file is not None:
-                    groups[file.session_id].append(file)
+            known = candidates.get(identity)
+            if known is None or _name_order(path) < _name_order(known[0]):
+                candidates[identity] = path, status.st_size
+    groups: dict[str, list[TranscriptFile]] = defaultdict(list)
+    for path, size_bytes in candidates.values():
+        file = _transcript_file(path, size_bytes)
+        if file is not None:
+            groups[file.session_id].append(file)
     return [
         SessionFiles(session_id, tuple(sorted(files, key=_file_order))) for session_id, files in sorted(groups.items())
     ]
+
+
+def _name_order(path: str) -> tuple[bool, str]:
+    """Return what the best name of a file is the least of: one with a session id in it."""
+    return _named_session(path.removesuffix(".jsonl")) is None, path
 
 
 def _file_order(file: TranscriptFile) -> tuple[str, int, str]:

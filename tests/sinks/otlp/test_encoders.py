@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
-from hypothesis import given
+from hypothesis import given, settings
 
 from otel_bridge.sinks.otlp import cache
 from otel_bridge.sinks.otlp.encoder import Encoder, Group
@@ -23,6 +23,7 @@ from tests.sinks.samples import SCOPE, batch, record, span
 
 MakeEncoder = Callable[[Signal, Scope], Encoder]
 ENCODERS: tuple[MakeEncoder, ...] = (ProtobufEncoder, JsonEncoder)
+property_settings = settings(max_examples=60, deadline=None)
 both_encoders = pytest.mark.parametrize("make_encoder", ENCODERS)
 
 
@@ -46,6 +47,7 @@ def attributes_of(make_encoder: MakeEncoder, one: Span) -> dict[str, Any]:
 
 
 @both_encoders
+@property_settings
 @given(trace_batches)
 def test_spans_are_what_the_official_messages_are(make_encoder: MakeEncoder, batches: list[Batch]) -> None:
     """Any spans, links, statuses and resources decode to the message built with the official classes."""
@@ -55,6 +57,7 @@ def test_spans_are_what_the_official_messages_are(make_encoder: MakeEncoder, bat
 
 
 @both_encoders
+@property_settings
 @given(log_batches)
 def test_log_records_are_what_the_official_messages_are(make_encoder: MakeEncoder, batches: list[Batch]) -> None:
     """Any log records decode to the message built with the official classes."""
@@ -63,6 +66,7 @@ def test_log_records_are_what_the_official_messages_are(make_encoder: MakeEncode
     assert json_format.MessageToDict(ours) == json_format.MessageToDict(official)
 
 
+@property_settings
 @given(trace_batches)
 def test_protobuf_is_equal_bit_by_bit(batches: list[Batch]) -> None:
     """Floats keep their bits, signed zeros and empty texts are there: the messages serialise to the same bytes."""

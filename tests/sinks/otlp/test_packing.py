@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_bridge.sinks.otlp.json import JsonEncoder
@@ -27,36 +28,35 @@ def contents(requests: Sequence[Request]) -> Sent:
     return [(group.resource, item) for request in requests for group in request.groups for item in group.items]  # type: ignore[misc]
 
 
-_batches = st.lists(
-    st.builds(
-        lambda resource, count, size: batch([span(n, attributes={"text": "x" * size}) for n in range(count)], resource),
-        st.sampled_from([RESOURCE, OTHER_RESOURCE]),
-        st.integers(0, 300),
-        st.integers(0, 40),
-    ),
-    max_size=5,
-)
+class Plan(NamedTuple):
+    """A batch to build: of which resource, how many spans, how large."""
+
+    resource: Resource
+    count: int
+    text_bytes: int
+
+    def batch(self) -> Batch:
+        return batch([span(n, attributes={"text": "x" * self.text_bytes}) for n in range(self.count)], self.resource)
 
 
-@given(
-    _batches,
-    st.integers(1, 400),
-    st.integers(500, 20_000),
-    st.booleans(),
-    st.sampled_from([ProtobufEncoder, JsonEncoder]),
-)
-def test_nothing_is_lost_and_no_limit_exceeded(
-    batches: list[Batch], max_items: int, max_bytes: int, apart: bool, encoder: type
-) -> None:
+_counts = st.sampled_from([0, 1, 5, 150])
+_plans = st.builds(Plan, st.sampled_from([RESOURCE, OTHER_RESOURCE]), _counts, st.integers(0, 40))
+_limits = st.builds(Limits, st.integers(1, 200), st.integers(500, 20_000), st.booleans())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(_plans, max_size=4), _limits, st.sampled_from([ProtobufEncoder, JsonEncoder]))
+def test_nothing_is_lost_and_no_limit_exceeded(plans: list[Plan], limits: Limits, encoder: type) -> None:
     """All items come out in order under their resource, in requests within all limits."""
-    requests = packed(batches, Limits(max_items, max_bytes, apart), encoder)
+    batches = [plan.batch() for plan in plans]
+    requests = packed(batches, limits, encoder)
     assert contents(requests) == [(one.resource, item) for one in batches for item in one.items]
     for request in requests:
-        assert 1 <= len(request) <= max_items
+        assert 1 <= len(request) <= limits.max_items
         body = encoder(Signal.TRACES, SCOPE).request(request.groups)
-        assert len(body) <= max_bytes + len('{"resourceSpans":[]}') or len(request) == 1
+        assert len(body) <= limits.max_bytes + len('{"resourceSpans":[]}') or len(request) == 1
         assert all(group.items for group in request.groups)
-        assert not apart or len(request.groups) == 1
+        assert len(request.groups) == 1 or not limits.one_resource_per_request
 
 
 def test_requests_are_filled_up() -> None:

@@ -28,7 +28,14 @@ from otel_bridge.sources.transcript.assemble.prompts import (
     text_digest,
 )
 from otel_bridge.sources.transcript.assemble.tools import tool_result, tool_use
-from otel_bridge.sources.transcript.calls import Position, is_response, response_key
+from otel_bridge.sources.transcript.calls import (
+    NO_PROMPT_ID,
+    NO_RESULT_ID,
+    NO_TOOL_USE_ID,
+    Position,
+    is_response,
+    response_key,
+)
 from otel_bridge.sources.transcript.decode import DECODE_ERRORS
 from otel_bridge.sources.transcript.records import Block, Count, Record
 
@@ -114,7 +121,7 @@ class Digester:
         blocks = message.content if isinstance(message.content, list) else []
         for block in (block for block in blocks if block.type == "tool_use"):
             if not block.id:
-                position.report("missing_id", "tool_use without id: its result cannot be told")
+                position.report("missing_id", NO_TOOL_USE_ID)
                 continue
             use = self._uses.get(block.id)
             if use is None:
@@ -127,8 +134,8 @@ class Digester:
         blocks = [block for block in content if block.type == "tool_result"] if isinstance(content, list) else []
         if not blocks:
             return self._prompt(record, message_text(content), position)
-        if not all(block.tool_use_id for block in blocks):
-            position.report("missing_id", "tool_result without tool_use_id: nobody knows whose it is")
+        for _ in (block for block in blocks if not block.tool_use_id):
+            position.report("missing_id", NO_RESULT_ID)
         return ResultEntry(
             results=[
                 tool_result(block, record, at_ns, self._uses.get(block.tool_use_id), keep_content=self._keep_content)
@@ -140,7 +147,7 @@ class Digester:
     def _prompt(self, record: Record, text: str, position: Position) -> PromptEntry:
         kind = prompt_kind(record, text)
         if not record.uuid:
-            position.report("missing_id", "prompt without uuid")
+            position.report("missing_id", NO_PROMPT_ID)
         return PromptEntry(
             kind=kind,
             place=position.place,
