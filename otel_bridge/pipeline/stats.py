@@ -112,8 +112,7 @@ def tally_calls(census: SessionCensus, *, zone: tzinfo) -> SessionTally:
         else:
             card = rate_card(call.model, at_ns, call.terms(), usage.prompt_tokens)
             _group(groups, call.model, day(at_ns), card).add_call(usage, None if card is None else _PRICED_LATER)
-        for tool_id in call.tool_ids:
-            at_ns = census.finished_tool_ids[tool_id]
+        for at_ns in call.tool_ends_ns:
             times.append(at_ns)
             _group(groups, call.model, day(at_ns), card).tool_calls += 1
     for (_, _, card), totals in groups.items():

@@ -33,5 +33,6 @@ def open_otlp_sink(
 def _open(config: OtlpConfig, scope: Scope, limits: Limits, retry: RetryPolicy, in_flight: int) -> OtlpSink:
     encoder = make_encoder(config, scope)
     transport = open_transport(config, encoder.content_type, in_flight)
-    courier = Courier(config.signal, config.target.place, encoder, transport, retry)
+    place = f"{config.target.place} ({config.protocol})"
+    courier = Courier(config.signal, place, encoder, transport, retry)
     return OtlpSink(config.signal, Packer(encoder, limits), courier, in_flight)

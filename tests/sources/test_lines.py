@@ -206,9 +206,7 @@ def test_the_account_of_a_session_is_the_sum_of_its_files(tmp_path: Path) -> Non
     assert total.ignored == {kind: 2 * number for kind, number in single.ignored.items()}
 
 
-def test_an_interrupted_read_accounts_for_the_lines_it_saw(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_read_accounts_for_the_lines_it_saw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that fails in the middle leaves a problem and a true account."""
 
     def failing(self: object) -> Any:

@@ -16,8 +16,8 @@ from otel_bridge.sinks.otlp.packing import Request
 from otel_bridge.sinks.otlp.retry import RetryPolicy
 from otel_bridge.telemetry import Signal, Span
 
-_HOPELESS = 16
-"""So many items refused one by one before any was taken: then it is not about the items."""
+_SUSPICIOUS, _HOPELESS = 16, 1024
+"""So many items refused one by one before any was taken: then it may not be, or is not, about the items."""
 _SMALLEST_REQUEST_BYTES = 64 * 1024
 
 
@@ -25,7 +25,7 @@ class Courier:
     """Delivers requests of one signal to one endpoint, from any number of threads at once.
 
     What one thread learns about the endpoint holds for all: a wait it asked for, its size limit, the end of hope.
-    Each such fact is one assignment, so no lock guards them.
+    No lock guards these facts: of two learnt at once either will do.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Courier:
                 return self._accepted(request, answer)
             case TooLarge() | BadItems() if len(request) > 1:
                 if isinstance(answer, TooLarge):
-                    self.max_bytes = max(request.encoded_bytes // 2, _SMALLEST_REQUEST_BYTES)
+                    self.max_bytes = min(self.max_bytes, max(request.encoded_bytes // 2, _SMALLEST_REQUEST_BYTES))
                 first, second = request.halves()
                 return self.deliver(first) + self.deliver(second)
             case TooLarge() | BadItems():
@@ -117,25 +117,30 @@ class Courier:
         item = described(request.items[0])
         if len(request) > 1:
             item = f"{rejected} of {len(request)} items, the first of them {item}"
-        return Delivery(counts, rejections=(Rejection(self._signal, item, answer.message),))
+        return Delivery(counts, rejections=(Rejection(self._signal, item, answer.message or "no reason given"),))
 
     def _rejected(self, item: Item, reason: str) -> Delivery:
-        delivery = Delivery(
-            {self._signal: Counts(rejected=1)}, rejections=(Rejection(self._signal, described(item), reason),)
-        )
+        rejection = Rejection(self._signal, described(item), reason)
+        delivery = Delivery({self._signal: Counts(rejected=1)}, rejections=(rejection,))
         self._refused_alone += 1
-        if self._refused_alone < _HOPELESS or self._last_success_at > -math.inf:
+        if not self._is_hopeless():
             return delivery
         self.stopped.set()
-        return delivery + self._failed(
-            f"refuses every single item: {reason}; check that an OTLP receiver listens there"
-        )
+        return delivery + self._failed(f"refuses every item: {reason}; check that an OTLP receiver listens there")
+
+    def _is_hopeless(self) -> bool:
+        """Tell a receiver that takes nothing from a run of bad items, if need be by a request without any."""
+        if self._last_success_at > -math.inf or self._refused_alone < _SUSPICIOUS:
+            return False
+        if self._refused_alone == _SUSPICIOUS:
+            return isinstance(self._transport.send(self._encoder.request([])), TooLarge | BadItems | Refused)
+        return self._refused_alone >= _HOPELESS
 
     def _gave_up(self, answer: Retry) -> Delivery:
         asked = f" (it asks to wait {answer.after_s:g} s)" if answer.after_s else ""
         return self._failed(
             f"did not take the data within {self._retry.give_up_s:g} s: {answer.reason}{asked}; "
-            "check that a collector listens there and is healthy"
+            "check that a collector listens there, is healthy and speaks this protocol"
         )
 
     def _failed(self, sentence: str) -> Delivery:

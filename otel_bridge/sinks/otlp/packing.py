@@ -21,6 +21,7 @@ class Limits(Struct, frozen=True):
     """How large a request may grow. A single item larger than that travels alone."""
 
     max_items: int = 2048
+    """From 256 to 4096 is equally fast (measured)."""
     max_bytes: int = 4 * MIB
     """Before compression; a gRPC server takes no more unless told to."""
     one_resource_per_request: bool = False

@@ -62,6 +62,9 @@ class CallDraft(Struct, array_like=True, gc=False):
     inference_geo: str = ""
     iterations: list[tuple[str, str, Usage]] = []
     tool_ids: list[str] = []
+    """Tool calls it asked for; only while lines are still coming."""
+    tool_ends_ns: list[int] = []
+    """Times of the results of those that have one."""
 
     def usage(self) -> Usage:
         """Return the tokens billed; writes whose lifetime is unknown are 5-minute ones."""

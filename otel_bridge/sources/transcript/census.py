@@ -6,7 +6,6 @@ adds up and what tells ``assemble`` which calls are copies of another session's.
 
 from __future__ import annotations
 
-from collections.abc import Container
 from decimal import Decimal
 
 from msgspec import Struct, field
@@ -49,8 +48,6 @@ class SessionCensus(Struct, array_like=True):
 
     session_id: str
     calls: list[CallDraft]
-    finished_tool_ids: dict[str, int]
-    """Result time by tool_use id, for calls asked for in this session's files."""
     prompts: list[tuple[str, int]]
     """uuid and time of each prompt line of the main lane."""
     first_queued_ns: int = 0
@@ -75,7 +72,7 @@ class CensusTaker:
         self._last_ns = 0
         self._newest_state: CostState | None = None
         self._titles = TitleKeeper()
-        self._census = SessionCensus(session_id, [], {}, [])
+        self._census = SessionCensus(session_id, [], [])
 
     def start_file(self, position: Position, *, is_agent_file: bool) -> None:
         """Begin a file; ``position`` tells where the record at hand stands in it.
@@ -119,17 +116,14 @@ class CensusTaker:
         census = self._census
         census.title = self._titles.title
         census.calls = sorted(self._drafts.values(), key=lambda call: (call.ended_ns, call.key))
-        finished = census.finished_tool_ids
+        counted: set[str] = set()
         for draft in census.calls:
-            draft.tool_ids = sorted(tool_id for tool_id in draft.tool_ids if self._is_new(tool_id, finished))
-            for tool_id in draft.tool_ids:
-                finished[tool_id] = self._results[tool_id]
+            finished = [tool_id for tool_id in draft.tool_ids if tool_id in self._results and tool_id not in counted]
+            counted.update(finished)
+            draft.tool_ends_ns = sorted(self._results[tool_id] for tool_id in finished)
+            draft.tool_ids, draft.request_id = [], None  # a census is kept small: only counts and times are asked of it
         census.prompts = sorted(self._prompts.items())
         return census
-
-    def _is_new(self, tool_id: str, finished: Container[str]) -> bool:
-        """Tell if a tool call counts: once, and only with its result."""
-        return tool_id in self._results and tool_id not in finished
 
     def _add_response(self, record: CountRecord, at_ns: int, rank: int) -> None:
         message = record.message

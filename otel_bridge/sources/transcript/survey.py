@@ -7,9 +7,11 @@ and opens only those sessions again that share calls with others.
 from __future__ import annotations
 
 import gc
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain, pairwise
 from typing import Generic, TypeVar
 
 import msgspec
@@ -77,8 +79,9 @@ class Survey(Generic[SummaryT]):
         self._summarize = summarize
         self._summaries: dict[str, SummaryT] = {}
         self._packed: dict[str, bytes] = {}
-        self._holders: dict[str, str] = {}
-        self._sharing: set[str] = set()
+        self._keys: dict[str, array[int]] = {}
+        """Hashes of each session's call keys: 8 bytes a call. All that two keys of one hash could do is that ownership
+        is looked at in vain."""
 
     def summaries(self) -> Iterator[tuple[str, SummaryT]]:
         """Yield each session's id and the summary of its own calls, by session id."""
@@ -102,22 +105,24 @@ class Survey(Generic[SummaryT]):
         self._packed[session_id] = result.packed_census
         self._summaries[session_id] = result.summary
         self.account.add(result.account)
-        for key in result.keys:
-            holder = self._holders.setdefault(key, session_id)
-            if holder is not session_id:
-                self._sharing.update((holder, session_id))
+        self._keys[session_id] = array("q", map(hash, result.keys))
 
     def settle(self) -> None:
         """Decide who owns the shared calls and summarize the sessions again that hold some."""
-        self._holders.clear()
-        if not self._sharing:
+        sharing = [self.census(session_id) for session_id in self._sharing_sessions()]
+        if not sharing:
             return
-        sharing = [self.census(session_id) for session_id in sorted(self._sharing)]
         self.ownership = resolve_ownership(sharing)
         for census in sharing:
             own = self.ownership.own_part(census)
             if own is not census:
                 self._summaries[census.session_id] = self._summarize(own)
+
+    def _sharing_sessions(self) -> list[str]:
+        """Return the sessions that hold a call some other session holds too."""
+        every = sorted(chain.from_iterable(self._keys.values()))
+        repeated = {key for key, following in pairwise(every) if key == following}
+        return [session_id for session_id, keys in sorted(self._keys.items()) if not repeated.isdisjoint(keys)]
 
 
 def survey_sessions(

@@ -211,7 +211,15 @@ def test_a_receiver_that_refuses_every_item_is_left_alone(protocol: str) -> None
         assert len(server.requests) < 60
     counts = delivery.of(Signal.TRACES)
     assert counts == Counts(rejected=16, undelivered=84)
-    assert "refuses every single item" in delivery.failures[0]
+    assert "refuses every item" in delivery.failures[0]
+
+
+def test_a_run_of_bad_items_is_not_taken_for_a_bad_receiver(protocol: str) -> None:
+    """Even if the history begins with many bad items, all good ones behind them are found."""
+    with RecordingServer(protocol, bad_items(lambda sent: sent.span_id[-1] <= 40)) as server:
+        delivery = deliver(server, in_flight=1)
+        assert server.span_ids() == HUNDRED[40:]
+    assert delivery.of(Signal.TRACES) == Counts(accepted=60, rejected=40)
 
 
 def test_one_resource_per_request_on_demand(protocol: str) -> None:
