@@ -173,13 +173,13 @@ def add_uses(response: Response, uses: Iterable[ToolUse]) -> None:
 
 
 def model_call(
-    response: Response, tools: tuple[ToolCall, ...], price: Pricer, merged: CallDraft, *, keep_content: bool
+    key: str, response: Response, tools: tuple[ToolCall, ...], price: Pricer, merged: CallDraft, *, keep_content: bool
 ) -> ModelCall:
-    """Return the finished call; ``merged`` has the counts over all copies of all files."""
+    """Return the finished call under its key; ``merged`` has the counts over all copies of all files."""
     usage, terms, entries = merged.usage(), merged.terms(), merged.billed_entries()
     content = Content(response.request_text, "\n".join(response.texts)) if keep_content else None
     return ModelCall(
-        key=merged.request_id or merged.key,
+        key=key,
         message_id=merged.key,
         model=merged.model,
         started_ns=min(response.started_ns, merged.ended_ns),

@@ -67,7 +67,11 @@ class SessionAssembly:
         self._options = options
         self._lanes = {lane.id: lane for lane in sorter.lanes()}
         self._lanes.setdefault(MAIN, Lane(MAIN, 0, []))
-        self._askers = self._tool_askers()
+        drafts = sorted(sorter.drafts.values(), key=lambda draft: (draft.ended_ns, draft.key))
+        self._askers = {use: draft.key for draft in reversed(drafts) for use in sorter.uses.get(draft.key, ())}
+        """The response each tool call belongs to, by tool_use id: the first one, where an id was used twice."""
+        self._requests = {draft.request_id: draft.key for draft in reversed(drafts) if draft.request_id}
+        """The response each request id names; some proxies give all responses the same."""
         self._calls = self._calls_by_lane()
         self._index = index_tools((lane, self._calls[lane.id]) for lane in self._lanes.values())
         agents = [lane for lane in self._lanes.values() if lane.id != MAIN]
@@ -115,15 +119,6 @@ class SessionAssembly:
                 add_uses(response, sorted(self._sorter.uses[key].values(), key=lambda use: (use.at_ns, use.id)))
                 response.uses = [use for use in response.uses if self._askers[use.id] == key]
         return calls
-
-    def _tool_askers(self) -> dict[str, str]:
-        """Return the response each tool call belongs to, by tool_use id: the first, where ids were used twice."""
-        drafts = sorted(self._sorter.drafts.values(), key=lambda draft: (draft.ended_ns, draft.key))
-        askers: dict[str, str] = {}
-        for draft in drafts:
-            for tool_id in self._sorter.uses.get(draft.key, ()):
-                askers.setdefault(tool_id, draft.key)
-        return askers
 
     def _turns(self) -> tuple[Turn, ...]:
         main = self._lanes[MAIN]
@@ -194,7 +189,9 @@ class SessionAssembly:
             if use.id not in skipped
         )
         merged = self._options.ownership.merged.get(response.draft.key, response.draft)
-        return model_call(response, tools, self._options.price, merged, keep_content=keep_content)
+        request_id = merged.request_id
+        key = request_id if request_id and self._requests.get(request_id) == merged.key else merged.key
+        return model_call(key, response, tools, self._options.price, merged, keep_content=keep_content)
 
     def _tool(self, tool_id: str, response: Response, result: ToolResult | None) -> ToolCall:
         use = self._index.uses[tool_id]
