@@ -1,9 +1,9 @@
 """What stops us. Bad input never does: that is a ``Problem`` value (pure).
 
-    BridgeError
-    ├── UsageError        the caller asked for something impossible (exit code 2)
-    ├── NotFoundError     nothing there to work on (exit code 3)
-    └── DeliveryError     telemetry could not be handed over completely (exit code 4)
+BridgeError
+├── UsageError        the caller asked for something impossible (exit code 2)
+├── NotFoundError     nothing there to work on (exit code 3)
+└── DeliveryError     telemetry could not be handed over completely (exit code 4)
 """
 
 from __future__ import annotations

@@ -51,10 +51,10 @@ def _from_processes(
             pipes.append(receiver)
         yield from _receive(pipes)
     finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.join()
+        for started in processes:
+            started.terminate()
+        for started in processes:
+            started.join()
 
 
 def _receive(pipes: list[Connection]) -> Iterator[tuple[int, Any]]:

@@ -8,7 +8,6 @@ from otel_bridge.sinks.otlp.encoder import without_surrogates
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
-
 _FINAL = [bytes((n,)) for n in range(1 << 7)] + [bytes((n & 0x7F | 0x80, n >> 7)) for n in range(1 << 7, 1 << 14)]
 _CONTINUED = [bytes((n & 0x7F | 0x80, n >> 7 | 0x80)) for n in range(1 << 14)]
 """Fourteen bits of a number at a time: the highest ones, and those that others follow."""

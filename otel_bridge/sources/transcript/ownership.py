@@ -67,12 +67,13 @@ def resolve_ownership(sharing: Iterable[SessionCensus]) -> Ownership:
             if call.key in holders:
                 drafts[call.key][census.session_id] = call
     owners = {key: _owner(copies, births) for key, copies in drafts.items()}
+    merged = {key: _merge(copies, owners[key]) for key, copies in drafts.items()}
     return Ownership(
         owners=owners,
-        merged={key: _merge(copies, owners[key]) for key, copies in drafts.items()},
+        merged=merged,
         prompt_owners={uuid: min(sids, key=lambda sid: (births[sid], sid)) for uuid, sids in prompt_holders.items()},
         births_ns=births,
-        origins=_origins(censuses.values(), owners),
+        origins=_origins(censuses.values(), owners, merged),
     )
 
 
@@ -111,11 +112,13 @@ def _merge(copies: Mapping[str, CallDraft], owner: str) -> CallDraft:
     return merged
 
 
-def _origins(censuses: Iterable[SessionCensus], owners: Mapping[str, str]) -> dict[str, str]:
-    """Return the origin of each fork: the session that owns the latest call it copied."""
+def _origins(
+    censuses: Iterable[SessionCensus], owners: Mapping[str, str], merged: Mapping[str, CallDraft]
+) -> dict[str, str]:
+    """Return the origin of each fork: the owner of the latest call it copied (by the owner's time: 1.0.60 copies lie)."""
     origins = {}
     for census in censuses:
-        foreign = [call for call in census.calls if owners.get(call.key, census.session_id) != census.session_id]
+        foreign = [call.key for call in census.calls if owners.get(call.key, census.session_id) != census.session_id]
         if foreign:
-            origins[census.session_id] = owners[max(foreign, key=lambda call: (call.ended_ns, call.key)).key]
+            origins[census.session_id] = owners[max(foreign, key=lambda key: (merged[key].ended_ns, key))]
     return origins

@@ -189,7 +189,7 @@ def model_call(
         iterations=entries,
         cost_usd=price(merged.model, usage, merged.ended_ns, terms, entries),
         requested_model=merged.requested_model,
-        request_id=merged.request_id,
+        request_id=response.draft.request_id,
         stop_reason=response.stop_reason,
         output_is_lower_bound=not merged.is_stopped,
         effort=response.effort,

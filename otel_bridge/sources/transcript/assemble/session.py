@@ -188,9 +188,10 @@ class SessionAssembly:
             for use in response.uses
             if use.id not in skipped
         )
-        merged = self._options.ownership.merged.get(response.draft.key, response.draft)
-        request_id = merged.request_id
-        key = request_id if request_id and self._requests.get(request_id) == merged.key else merged.key
+        draft = response.draft
+        merged = self._options.ownership.merged.get(draft.key, draft)
+        is_named = draft.request_id is not None and self._requests.get(draft.request_id) == draft.key
+        key = draft.request_id if is_named and draft.request_id else draft.key
         return model_call(key, response, tools, self._options.price, merged, keep_content=keep_content)
 
     def _tool(self, tool_id: str, response: Response, result: ToolResult | None) -> ToolCall:
