@@ -15,6 +15,7 @@ from otel_bridge.sinks.fanout import FanOut
 from otel_bridge.sinks.file import open_file_sink
 from otel_bridge.sinks.open import open_otlp_sink
 from otel_bridge.sinks.otlp.config import OtlpConfig, names_endpoint, otlp_config
+from otel_bridge.sinks.otlp.retry import RetryPolicy
 from otel_bridge.telemetry import Signal
 
 
@@ -60,11 +61,11 @@ def destination(
     return Destination(traces, logs, file, to_console)
 
 
-def open_sink(to: Destination) -> Sink:
+def open_sink(to: Destination, *, give_up_s: float) -> Sink:
     """Open the sink; nothing is connected before the first request."""
     sinks: list[Sink] = []
     if to.traces is not None:
-        sinks.append(open_otlp_sink(to.traces, to.logs, scope=SCOPE))
+        sinks.append(open_otlp_sink(to.traces, to.logs, scope=SCOPE, retry=RetryPolicy(give_up_s=give_up_s)))
     if to.file is not None:
         sinks.append(open_file_sink(to.file, SCOPE))
     if to.to_console:

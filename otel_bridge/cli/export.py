@@ -37,6 +37,8 @@ _PROTOCOLS = ("grpc", "http/protobuf", "http/json")
               help="Send texts too, secrets redacted and cut to --content-bytes.")  # fmt: skip
 @click.option("--content-bytes", type=click.IntRange(min=64), default=2048, show_default=True, metavar="N",
               help="Longest text sent.")  # fmt: skip
+@click.option("--give-up", "give_up_s", type=click.FloatRange(min=0), default=60, show_default=True, metavar="SECONDS",
+              help="How long to try again a request that finds nobody or a busy receiver.")  # fmt: skip
 @click.option("--include-open", is_flag=True, help="Also send turns that may still grow.")
 @click.option("--paths", "with_paths", is_flag=True, help="Send working folders and file names too.")
 def command(
@@ -50,6 +52,7 @@ def command(
     to_console: bool,
     content: str,
     content_bytes: int,
+    give_up_s: float,
     include_open: bool,
     with_paths: bool,
 ) -> None:
@@ -70,7 +73,7 @@ def command(
     files = find_sessions(paths, or_samples=or_samples)
     sizes = {session.session_id: session.size_bytes for session in files}
     with _progress(sum(sizes.values())) as (surveyed, converted):
-        sink = open_sink(to)
+        sink = open_sink(to, give_up_s=give_up_s)
         sessions = _sessions(files, keep_content=content != "off", progress=surveyed)
         summary = export_sessions(sessions, sink, options, progress=lambda session: converted(sizes[session.id]))
     _print_summary(summary, to.places, as_json=as_json)
