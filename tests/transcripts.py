@@ -246,8 +246,11 @@ def fork_oh_my_posh(lines: Iterable[Line]) -> list[Line]:
 
 
 def dump(line: Line) -> bytes:
-    """Bytes of a line, newline included, as the client writes them."""
-    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    """Write a line as the client does, newline included; half characters are spelled out."""
+    try:
+        return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(line, separators=(",", ":")).encode() + b"\n"
 
 
 def write(path: Path, *lines: Line | bytes) -> Path:

@@ -26,38 +26,39 @@ USED_ATTACHMENTS = frozenset({
 
 _PEEK_BYTES = 2048
 _TYPE_KEY = b'"type":"'
-_ATTACHMENT_KEY = b'"attachment":{"type":"'
-_DATA_KEY = b'"data":{"type":"'
-_SKIPPED_PROGRESS = frozenset({
-    "bash_progress", "hook_progress", "query_update", "search_results_received", "waiting_for_task",
-})  # fmt: skip
+_CONVERSATION = (b'"type":"user"', b'"type":"message"')
+"""How nearly all lines worth decoding go on: a user line's own type, or that of an assistant line's message."""
+_ATTACHMENT = b'"attachment":{"type":"'
+_PROGRESS = b'"type":"progress","data":{"type":"'
+_IGNORED = {kind.encode(): kind for kind in IGNORED_KINDS}
+_USED_ATTACHMENTS = frozenset(kind.encode() for kind in USED_ATTACHMENTS)
+_IGNORED_PROGRESS = {
+    kind.encode(): f"progress/{kind}"
+    for kind in ("bash_progress", "hook_progress", "query_update", "search_results_received", "waiting_for_task")
+}
 
 
 def ignored_kind(raw: bytes) -> str | None:
     """Return the type of a line that needs no decoding (``attachment/…``, ``progress/…`` spelled out), else ``None``.
 
     An unescaped ``"type":"`` cannot be inside a JSON string, and with no second ``{`` before it, it is the line's own.
+    Runs once per line of every transcript.
     """
     at = raw.find(_TYPE_KEY, 0, _PEEK_BYTES)
-    if at < 0:
+    if at < 0 or raw.startswith(_CONVERSATION, at):
         return None
-    if raw.find(b"{", 1, at) >= 0:
-        kind = _first_nested_word(raw, _ATTACHMENT_KEY, 0)
-        return f"attachment/{kind}" if kind and kind not in USED_ATTACHMENTS else None
-    kind = _word(raw, at + len(_TYPE_KEY))
-    if kind == "progress":
-        kind = _first_nested_word(raw, _DATA_KEY, at)
-        return f"progress/{kind}" if kind in _SKIPPED_PROGRESS else None
-    return kind if kind in IGNORED_KINDS else None
-
-
-def _first_nested_word(raw: bytes, key: bytes, start: int) -> str | None:
-    at = raw.find(key, start, start + _PEEK_BYTES)
-    if at < 0 or raw.find(b"{", 1, at) >= 0:
+    word = at + len(_TYPE_KEY)
+    if raw.find(b"{", 1, at) < 0:
+        if raw.startswith(_PROGRESS, at):
+            return _IGNORED_PROGRESS.get(_word(raw, at + len(_PROGRESS)))
+        return _IGNORED.get(_word(raw, word))
+    attachment = word - len(_ATTACHMENT)
+    if not raw.startswith(_ATTACHMENT, attachment) or raw.find(b"{", 1, attachment) >= 0:
         return None
-    return _word(raw, at + len(key))
+    kind = _word(raw, word)
+    return f"attachment/{kind.decode('ascii', 'replace')}" if kind and kind not in _USED_ATTACHMENTS else None
 
 
-def _word(raw: bytes, start: int) -> str | None:
+def _word(raw: bytes, start: int) -> bytes:
     end = raw.find(b'"', start, start + 64)
-    return raw[start:end].decode("ascii", "replace") if end >= 0 else None
+    return raw[start:end] if end >= 0 else b""

@@ -70,7 +70,11 @@ class SessionAssembly:
         drafts = sorted(sorter.drafts.values(), key=lambda draft: (draft.ended_ns, draft.key))
         self._askers = {use: draft.key for draft in reversed(drafts) for use in sorter.uses.get(draft.key, ())}
         """The response each tool call belongs to, by tool_use id: the first one, where an id was used twice."""
-        self._requests = {draft.request_id: draft.key for draft in reversed(drafts) if draft.request_id}
+        self._requests = {
+            draft.request_id: draft.key
+            for draft in reversed(drafts)
+            if draft.request_id and draft.request_id not in sorter.drafts
+        }
         """The response each request id names; some proxies give all responses the same."""
         self._calls = self._calls_by_lane()
         self._index = index_tools((lane, self._calls[lane.id]) for lane in self._lanes.values())
