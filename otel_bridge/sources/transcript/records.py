@@ -1,6 +1,7 @@
 """Wire shapes of transcript lines, typed so that msgspec decodes only what is needed (pure).
 
 Field names are the client's. Everything is optional: any key may be missing or null (observed on 1.0.17 … 2.1.330).
+Fields stand in the order in which the client writes them: msgspec looks for the next key where it expects it.
 """
 
 from __future__ import annotations
@@ -46,16 +47,16 @@ class UsageRecord(Struct, gc=False):
     """``message.usage``; ``input_tokens`` excludes the cache."""
 
     input_tokens: Count | None = 0
-    output_tokens: Count | None = 0
     cache_creation_input_tokens: Count | None = 0
     cache_read_input_tokens: Count | None = 0
     cache_creation: CacheCreation | None = None
-    server_tool_use: ServerToolUse | None = None
+    output_tokens: Count | None = 0
     output_tokens_details: OutputTokensDetails | None = None
+    server_tool_use: ServerToolUse | None = None
     service_tier: str | None = None
-    speed: str | None = None
     inference_geo: str | None = None
     iterations: list[IterationRecord] | None = None
+    speed: str | None = None
 
 
 class IterationRecord(UsageRecord, gc=False):
@@ -68,19 +69,19 @@ class IterationRecord(UsageRecord, gc=False):
 class CountBlock(Struct, gc=False):
     """A content block, reduced to the ids that pair tool calls with results."""
 
+    tool_use_id: str | None = None
     type: str | None = None
     id: str | None = None
-    tool_use_id: str | None = None
 
 
 class CountMessage(Struct, gc=False):
     """``message`` of a user or assistant line."""
 
-    id: str | None = None
     model: str | None = None
-    usage: UsageRecord | None = None
-    stop_reason: str | None = None
+    id: str | None = None
     content: str | list[CountBlock] | None = None
+    stop_reason: str | None = None
+    usage: UsageRecord | None = None
 
 
 class CountProgress(Struct, gc=False):
@@ -94,18 +95,18 @@ class CountProgress(Struct, gc=False):
 class CountRecord(Struct, gc=False):
     """A line, as far as counting needs it (decoding the rest as well costs a tenth more)."""
 
+    isSidechain: bool | None = False
+    cwd: str | None = None
+    sessionId: str | None = None
     type: str | None = None
     subtype: str | None = None
+    message: CountMessage | None = None
+    requestId: str | None = None
+    requestedModel: str | None = None
+    isMeta: bool | None = False
     uuid: str | None = None
     timestamp: datetime | None = None
-    sessionId: str | None = None
     forkedFrom: Raw = EMPTY_RAW
-    requestId: str | None = None
-    isSidechain: bool | None = False
-    isMeta: bool | None = False
-    cwd: str | None = None
-    requestedModel: str | None = None
-    message: CountMessage | None = None
     data: CountProgress | None = None
     summary: str | None = None
     customTitle: str | None = None
