@@ -13,7 +13,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 IDLE_TURN_NS = 30 * 60 * 1_000_000_000
-"""A pause between two records of the main lane that ends a turn (DESIGN: 30 minutes)."""
+"""A pause between two records of the main lane that ends a turn (docs/counting.md)."""
 
 
 class Problem(Struct, frozen=True, order=True):
@@ -262,7 +262,7 @@ class Agent(Struct, frozen=True):
     is_complete: bool = True
     """False while the run may still grow."""
     link: str = "none"
-    """How the parent was found: ``meta``, ``tool_result``, ``result_text``, ``notification``, ``prompt`` or ``none``."""
+    """How the parent was found: ``meta``, ``tool_result``, ``notification``, ``progress``, ``prompt`` or ``none``."""
     errors: tuple[ApiError, ...] = ()
     compactions: tuple[Compaction, ...] = ()
     error_type: str | None = None
@@ -354,6 +354,9 @@ class Session(Struct, frozen=True):
     unrecorded_reasons: tuple[str, ...] = ()
     quality: Quality = Quality()
     problems: tuple[Problem, ...] = ()
+    """The first ones of each file."""
+    problem_count: int = 0
+    """All of them."""
     paths: tuple[str, ...] = ()
 
     def calls(self) -> Iterator[ModelCall]:

@@ -1,7 +1,7 @@
 """Work shared out to processes (I/O: starts them).
 
 ``multiprocessing.Pool`` would do, but its helper threads cost the parent 0.3 s of processor time on 500 small results
-(measured on two cores, where that is a quarter of the whole run); a shared counter and one pipe per process cost 0.05 s.
+(measured on two cores, where that is a quarter of the whole run); a shared counter and one pipe each cost 0.05 s.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def _facts(session: Session, calls: list[ModelCall]) -> list[tuple[str, str]]:
         "unpriced": (quality.unpriced_calls, f"calls ({', '.join(quality.unpriced_models)})"),
         "unfinished": (quality.unfinished_tool_calls, "tool calls without a result"),
         "unlinked": (quality.unlinked_agents, "sub-agents without a known parent call"),
-        "problems": (len(session.problems), "damaged lines; --json lists them"),
+        "problems": (session.problem_count, "damaged lines; --json lists them"),
     }
     facts += [(label, f"{count} {what}") for label, (count, what) in notes.items() if count]
     return facts

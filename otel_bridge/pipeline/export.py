@@ -12,6 +12,8 @@ from otel_bridge.convert.runs import turn_runs
 from otel_bridge.model import Problem, Session
 from otel_bridge.sinks import Delivery, Sink
 
+_MAX_PROBLEMS = 100
+
 
 class ExportSummary(Struct):
     """What an export made and what became of it."""
@@ -31,6 +33,7 @@ class ExportSummary(Struct):
     delivery: Delivery = Delivery()
     problem_count: int = 0
     problems: list[Problem] = []
+    """The first ones."""
 
     @property
     def is_complete(self) -> bool:
@@ -43,10 +46,9 @@ def export_sessions(
     sink: Sink,
     options: ConvertOptions,
     *,
-    with_events: bool = True,
     progress: Callable[[Session], None] = lambda _: None,
 ) -> ExportSummary:
-    """Convert and send sessions one by one; close the sink and return the account.
+    """Convert and send sessions one by one; close the sink and return the summary.
 
     On any exception the sink is aborted, so that a file it was writing is not published half.
     """
@@ -57,10 +59,9 @@ def export_sessions(
             for batch in session_spans(session, options):
                 summary.spans += len(batch.items)
                 sink.send(batch)
-            if with_events:
-                for batch in session_events(session, options):
-                    summary.events += len(batch.items)
-                    sink.send(batch)
+            for batch in session_events(session, options):
+                summary.events += len(batch.items)
+                sink.send(batch)
             progress(session)
     except BaseException:
         sink.abort()
@@ -73,8 +74,8 @@ def _count(summary: ExportSummary, session: Session, *, include_open: bool) -> N
     summary.sessions += bool(session.turns)
     summary.turns += len(session.turns)
     summary.open_turns += sum(not turn.is_complete for turn in session.turns)
-    summary.problem_count += len(session.problems)
-    summary.problems.extend(session.problems[: max(0, 100 - len(summary.problems))])
+    summary.problem_count += session.problem_count
+    summary.problems.extend(session.problems[: max(0, _MAX_PROBLEMS - len(summary.problems))])
     sent = (turn for turn in session.turns if turn.is_complete or include_open)
     runs = (run for turn in sent for run in turn_runs(session, turn, include_open=include_open))
     for call in (call for run in runs for call in run.calls):

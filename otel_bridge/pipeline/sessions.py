@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+
+from msgspec import structs
 
 from otel_bridge.errors import NotFoundError, UsageError
 from otel_bridge.model import Session
-from otel_bridge.pipeline.client import client_account
 from otel_bridge.prices import price_call
 from otel_bridge.sources.transcript.census import SessionCensus
 from otel_bridge.sources.transcript.discover import SessionFiles
 from otel_bridge.sources.transcript.load import load_session
-from otel_bridge.sources.transcript.survey import survey_sessions
+from otel_bridge.sources.transcript.survey import Survey, survey_sessions
 
 
 class SessionLibrary:
-    """The sessions of a set of files. Ownership of shared calls is settled once, sessions are read on demand."""
+    """The sessions of a set of files.
+
+    All files are counted when the first session is wanted, to settle who owns shared calls; then sessions are read
+    one by one.
+    """
 
     def __init__(
         self,
@@ -28,8 +34,15 @@ class SessionLibrary:
     ) -> None:
         self._files = {files.session_id: files for files in sessions}
         self._now_ns = now_ns
+        self._workers = workers
         self._keep_content = keep_content
-        self._survey = survey_sessions(sessions, workers=workers, summarize=_nothing, progress=progress)
+        self._progress = progress
+
+    @cached_property
+    def _survey(self) -> Survey[None]:
+        return survey_sessions(
+            list(self._files.values()), workers=self._workers, summarize=_nothing, progress=self._progress
+        )
 
     def __iter__(self) -> Iterator[Session]:
         """Read every session, by session id."""
@@ -38,20 +51,21 @@ class SessionLibrary:
 
     def __getitem__(self, session_id: str) -> Session:
         """Read one session."""
-        survey = self._survey
-        return load_session(
+        session = load_session(
             self._files[session_id],
             price=price_call,
             now_ns=self._now_ns,
-            ownership=survey.ownership,
+            ownership=self._survey.ownership,
             keep_content=self._keep_content,
             files_of=self._files.get,
-            client=client_account(survey, session_id),
         )
-
-    def size_bytes(self, session_id: str) -> int:
-        """Return the size of a session's files."""
-        return self._files[session_id].size_bytes
+        client = self._survey.compare_with_client(session_id, price_call)
+        return structs.replace(
+            session,
+            client_cost_usd=client.cost_usd,
+            unrecorded_cost_usd=client.unrecorded_usd,
+            unrecorded_reasons=client.unrecorded_reasons,
+        )
 
 
 def find_session(sessions: Sequence[SessionFiles], prefix: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
@@ -10,11 +11,10 @@ from functools import partial
 from msgspec import Struct
 
 from otel_bridge.model import Problem
-from otel_bridge.pipeline.client import client_account
-from otel_bridge.prices import RateCard, default_book, price_call, usd_str
+from otel_bridge.prices import RateCard, default_book, price_call
 from otel_bridge.sources.transcript.census import SessionCensus
 from otel_bridge.sources.transcript.discover import SessionFiles
-from otel_bridge.sources.transcript.lines import LineAccount
+from otel_bridge.sources.transcript.lines import LineCounts
 from otel_bridge.sources.transcript.survey import Survey, survey_sessions
 from otel_bridge.totals import Totals, day_of
 
@@ -63,7 +63,7 @@ class Stats(Struct):
     """Sum of the sessions' own totals, where the client wrote one."""
     unrecorded_cost_usd: Decimal
     timezone: str
-    lines: LineAccount
+    lines: LineCounts
     problems: list[Problem]
 
 
@@ -76,18 +76,22 @@ def collect_stats(
 ) -> Stats:
     """Count sessions from their files; sessions are listed by start."""
     survey = survey_sessions(sessions, workers=workers, summarize=partial(tally_calls, zone=zone), progress=progress)
-    stats = Stats(Totals(), {}, {}, [], Decimal(0), Decimal(0), str(zone), LineAccount(), [])
+    stats = Stats(
+        Totals(),
+        {},
+        {},
+        [],
+        Decimal(0),
+        Decimal(0),
+        str(zone),
+        survey.account.counts(),
+        sorted(survey.account.problems),
+    )
     for session_id, tally in survey.summaries():
         _add_session(stats, survey, session_id, tally)
     stats.sessions.sort(key=lambda session: (session.started_at or "", session.session_id))
     stats.by_model = dict(sorted(stats.by_model.items(), key=lambda item: (-item[1].cost_usd, item[0])))
     stats.by_day = dict(sorted(stats.by_day.items()))
-    for totals in (stats.totals, *stats.by_model.values(), *stats.by_day.values(), *stats.sessions):
-        totals.cost_usd = _plain(totals.cost_usd)
-    stats.client_cost_usd, stats.unrecorded_cost_usd = _plain(stats.client_cost_usd), _plain(stats.unrecorded_cost_usd)
-    stats.lines = survey.account
-    stats.problems = sorted(survey.account.problems)
-    survey.account.problems = []
     return stats
 
 
@@ -97,7 +101,7 @@ def tally_calls(census: SessionCensus, *, zone: tzinfo) -> SessionTally:
     Cost is linear in the tokens for one rate card: usages are added up first and each group is priced once.
     """
     day, rate_card = day_of(zone), default_book().rate_card
-    groups: dict[tuple[str, str, RateCard | None], Totals] = {}
+    groups: defaultdict[tuple[str, str, RateCard | None], Totals] = defaultdict(Totals)
     lower_bound_calls = 0
     times = [at_ns for _, at_ns in census.prompts]
     for call in census.calls:
@@ -107,14 +111,14 @@ def tally_calls(census: SessionCensus, *, zone: tzinfo) -> SessionTally:
         usage = call.usage()
         card = None
         if call.iterations:
-            cost = price_call(call.model, usage, at_ns, call.terms(), call.billed_entries())
-            _group(groups, call.model, day(at_ns), None).add_call(usage, cost)
+            cost = call.cost_usd(price_call)
+            groups[call.model, day(at_ns), None].add_call(usage, cost)
         else:
             card = rate_card(call.model, at_ns, call.terms(), usage.prompt_tokens)
-            _group(groups, call.model, day(at_ns), card).add_call(usage, None if card is None else _PRICED_LATER)
-        for at_ns in call.tool_ends_ns:
-            times.append(at_ns)
-            _group(groups, call.model, day(at_ns), card).tool_calls += 1
+            groups[call.model, day(at_ns), card].add_call(usage, None if card is None else _PRICED_LATER)
+        for result_ns in call.tool_ends_ns:
+            times.append(result_ns)
+            groups[call.model, day(result_ns), card].tool_calls += 1
     for (_, _, card), totals in groups.items():
         if card is not None:
             totals.cost_usd = card.cost(totals.usage())
@@ -128,16 +132,6 @@ def tally_calls(census: SessionCensus, *, zone: tzinfo) -> SessionTally:
     )
 
 
-def _group(
-    groups: dict[tuple[str, str, RateCard | None], Totals], model: str, day: str, card: RateCard | None
-) -> Totals:
-    key = model, day, card
-    group = groups.get(key)
-    if group is None:
-        group = groups[key] = Totals()
-    return group
-
-
 def _add_session(stats: Stats, survey: Survey[SessionTally], session_id: str, tally: SessionTally) -> None:
     session = _session_stats(survey, session_id, tally)
     for model, on, totals in tally.groups:
@@ -145,36 +139,27 @@ def _add_session(stats: Stats, survey: Survey[SessionTally], session_id: str, ta
         stats.by_model.setdefault(model, Totals()).add(totals)
         stats.by_day.setdefault(on, Totals()).add(totals)
     stats.totals.add(session)
-    client = client_account(survey, session_id)
-    session.client_cost_usd = client.cost_usd
-    session.unrecorded_cost_usd = client.unrecorded_usd
-    session.unrecorded_reasons = client.unrecorded_reasons
     stats.client_cost_usd += session.client_cost_usd or 0
     stats.unrecorded_cost_usd += session.unrecorded_cost_usd or 0
     stats.sessions.append(session)
 
 
 def _session_stats(survey: Survey[SessionTally], session_id: str, tally: SessionTally) -> SessionStats:
-    head = survey.heads[session_id]
+    head, client = survey.heads[session_id], survey.compare_with_client(session_id, price_call)
     return SessionStats(
         session_id=session_id,
         started_at=_iso(tally.started_ns),
         ended_at=_iso(tally.ended_ns),
-        client_cost_usd=None,
-        unrecorded_cost_usd=None,
-        unrecorded_reasons=(),
+        client_cost_usd=client.cost_usd,
+        unrecorded_cost_usd=client.unrecorded_usd,
+        unrecorded_reasons=client.unrecorded_reasons,
         models=sorted({model for model, _, _ in tally.groups}),
         unpriced_models=tally.unpriced_models,
         lower_bound_calls=tally.lower_bound_calls,
-        forked_from=survey.ownership.origins.get(session_id),
+        forked_from=survey.origin_id(session_id),
         project=head.project,
         title=head.title,
     )
-
-
-def _plain(amount_usd: Decimal) -> Decimal:
-    """Return the same amount in the form that is printed without exponent and trailing zeros."""
-    return Decimal(usd_str(amount_usd))
 
 
 def _iso(at_ns: int) -> str | None:

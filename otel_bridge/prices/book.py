@@ -14,7 +14,7 @@ from otel_bridge.prices.genai import third_party_pricer
 from otel_bridge.prices.names import ModelName, is_claude, parse_model
 from otel_bridge.prices.rates import EXACT, Period, RateCard
 from otel_bridge.prices.supplement import BEDROCK_REGION, US_RESIDENCY, Premium
-from otel_bridge.prices.timeline import Pricer, effective, pricer, unpriced
+from otel_bridge.prices.timeline import RateLookup, effective, pricer, unpriced
 
 PRICED_TERMS = ("standard", "batch", "fast")
 
@@ -40,8 +40,8 @@ class PriceBook:
         self._by_model: dict[str, list[Period]] = {}
         for period in self.periods:
             self._by_model.setdefault(period.model, []).append(period)
-        self._pricers: dict[tuple[str, Terms], Pricer] = {}
-        self._shared: dict[tuple[str, str, Premium | None], Pricer] = {}
+        self._pricers: dict[tuple[str, Terms], RateLookup] = {}
+        self._shared: dict[tuple[str, str, Premium | None], RateLookup] = {}
 
     def models(self) -> list[str]:
         """Canonical names of all models in the book, sorted."""
@@ -87,7 +87,7 @@ class PriceBook:
             return periods
         return [period.times(premium.factor, premium.source) for period in periods]
 
-    def _resolve(self, model: str, terms: Terms) -> Pricer:
+    def _resolve(self, model: str, terms: Terms) -> RateLookup:
         listed = _TERMS.get((terms.speed or "standard", terms.service_tier or "standard"))
         name = parse_model(model)
         if listed is None:
@@ -99,7 +99,7 @@ class PriceBook:
             return unpriced
         return third_party_pricer(model, self.web_search_usd)
 
-    def _listed(self, name: ModelName, listed: str, inference_geo: str) -> Pricer:
+    def _listed(self, name: ModelName, listed: str, inference_geo: str) -> RateLookup:
         in_us = _IN_US.get(inference_geo)
         if in_us is None:
             return unpriced

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from otel_bridge.prices.rates import Band, Period, RateCard
-from otel_bridge.prices.timeline import Pricer, pricer, unpriced
+from otel_bridge.prices.timeline import RateLookup, pricer, unpriced
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
@@ -22,12 +22,12 @@ _DOLLAR_PROVIDERS = ("zai", None)
 """Where to look for GLM models: Z.AI lists dollars, what genai-prices takes by itself is converted from yuan."""
 
 
-def third_party_pricer(model: str, web_search_usd: Decimal) -> Pricer:
+def third_party_pricer(model: str, web_search_usd: Decimal) -> RateLookup:
     """Look a model up by the id its own provider uses; what genai-prices does not know stays unpriced."""
     info = _find(model)
     if info is None:
         return unpriced
-    pricers: dict[int, Pricer] = {}
+    pricers: dict[int, RateLookup] = {}
 
     def card(at_ns: int, prompt_tokens: int) -> RateCard | None:
         # Asked for every instant: some providers have prices by the hour of the day.

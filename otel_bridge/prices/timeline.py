@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from otel_bridge.prices.rates import Period, RateCard, epoch_ns, rate_card_of
 from otel_bridge.prices.supplement import BATCH_FACTOR, BATCH_SOURCE
 
-Pricer = Callable[[int, int], RateCard | None]
+RateLookup = Callable[[int, int], RateCard | None]
 """Time of the response (ns since the epoch) and tokens of its whole prompt -> its prices, None where none are known."""
 
 
@@ -40,7 +40,7 @@ def _offer(period: Period, terms: str) -> Period | None:
     return None
 
 
-def pricer(periods: Iterable[Period], web_search_usd: Decimal) -> Pricer:
+def pricer(periods: Iterable[Period], web_search_usd: Decimal) -> RateLookup:
     """Make a lookup in prices put in order by ``effective``; each band's card is made once."""
     starts: list[int] = []
     segments: list[tuple[tuple[int, RateCard], ...]] = [()]
@@ -62,6 +62,6 @@ def _cards(period: Period, web_search_usd: Decimal) -> tuple[tuple[int, RateCard
     return tuple((band.above or -1, rate_card_of(band, web_search_usd)) for band in reversed(period.bands))
 
 
-def unpriced(at_ns: int, prompt_tokens: int) -> RateCard | None:  # noqa: ARG001 - the signature of a Pricer
+def unpriced(at_ns: int, prompt_tokens: int) -> RateCard | None:  # noqa: ARG001 - the signature of a RateLookup
     """Answer for a model without a known price."""
     return None

@@ -228,6 +228,6 @@ def test_times_without_zone_are_read() -> None:
 
 
 def test_a_tool_result_of_any_type_is_kept_raw() -> None:
-    """toolUseResult may be an object, a text or a list."""
+    """ToolUseResult may be an object, a text or a list."""
     for result in ({"a": 1}, "Error: x", [{"type": "text"}], 5, None):
         assert decode_record(dump(tool_result(result=result))).type == "user"

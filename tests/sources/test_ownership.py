@@ -148,9 +148,7 @@ def test_a_fork_of_a_fork(tmp_path: Path, version: str, middle_id: str) -> None:
     last = [*COPIES[version](history()), *COPIES[version](own_turn(prompt_id="prompt-middle")[1:])]
     session_file(tmp_path, ORIGIN, queue_operation(at=0), *history())
     session_file(tmp_path, middle_id, *middle)
-    session_file(
-        tmp_path, last_id, *last, queue_operation(at=200), prompt("Last", at=201), response("msg_l", at=202)
-    )
+    session_file(tmp_path, last_id, *last, queue_operation(at=200), prompt("Last", at=201), response("msg_l", at=202))
     assert keys(tmp_path) == {ORIGIN: ["msg_1", "msg_2", "msg_3"], middle_id: ["msg_f"], last_id: ["msg_l"]}
     assert library(tmp_path)[last_id].forked_from == middle_id
 

@@ -203,7 +203,25 @@ def write_folder(root: Path, main: list[Line | bytes], agent: list[Line | bytes]
 
 
 JUNK = st.sampled_from(
-    [None, True, 0, -1, 1.5, 10**15, 10**30, "", "x", "msg_1", "toolu_1", "a1", SID, FORK, OTHER, "\ud800", "2026-99-99"]
+    [
+        None,
+        True,
+        0,
+        -1,
+        1.5,
+        10**15,
+        10**30,
+        "",
+        "x",
+        "msg_1",
+        "toolu_1",
+        "a1",
+        SID,
+        FORK,
+        OTHER,
+        "\ud800",
+        "2026-99-99",
+    ]
     + [[], {}, [1], ["x"], {"x": 1}, [[]], {"type": "mode"}, "2026-03-02T09:00:01Z", "9999-12-31T00:00:00Z", "y" * 5000]
 )
 PLACES = st.integers(min_value=0, max_value=10**6)
@@ -212,7 +230,9 @@ PLACES = st.integers(min_value=0, max_value=10**6)
 def containers(value: Any) -> list[Any]:
     """Return the objects and lists of a JSON value, itself first."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
-    return ([value] if isinstance(value, dict | list) and value else []) + [c for item in inner for c in containers(item)]
+    return ([value] if isinstance(value, dict | list) and value else []) + [
+        c for item in inner for c in containers(item)
+    ]
 
 
 def spoil(line: Line, where: int, junk: Any, *, removes: bool) -> Line:
@@ -245,7 +265,7 @@ def test_arbitrary_bytes_never_raise(chunks: list[bytes], about: bytes) -> None:
 
 @given(
     st.lists(st.tuples(PLACES, PLACES, JUNK, st.booleans()), min_size=1, max_size=12),
-    st.fixed_dictionaries({}, optional={key: JUNK for key in ("toolUseId", "parentAgentId", "agentType", "finished")}),
+    st.fixed_dictionaries({}, optional=dict.fromkeys(("toolUseId", "parentAgentId", "agentType", "finished"), JUNK)),
 )
 @settings(max_examples=300, deadline=None)
 def test_spoiled_lines_lose_nothing_that_is_left(

@@ -94,7 +94,9 @@ def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     sessions = discover_sessions([tmp_path])
     gone.unlink()
     stats = collect_stats(sessions, zone=UTC, workers=1)
-    assert [(problem.path, problem.line, problem.reason) for problem in stats.problems] == [(str(gone), 0, "unreadable")]
+    assert [(problem.path, problem.line, problem.reason) for problem in stats.problems] == [
+        (str(gone), 0, "unreadable")
+    ]
     assert (stats.totals.calls, stats.lines.problem_count) == (1, 1)
 
 
@@ -122,7 +124,9 @@ def test_a_census_tells_what_the_client_summed_up_when(tmp_path: Path) -> None:
 
 def test_tool_calls_are_counted_with_their_result(tmp_path: Path) -> None:
     """A call without a result is none yet; the result may be in another file of the session."""
-    session_file(tmp_path, SID, prompt(), response("msg_1", tool_use("toolu_1"), tool_use("toolu_2"), tool_use("toolu_3")))
+    session_file(
+        tmp_path, SID, prompt(), response("msg_1", tool_use("toolu_1"), tool_use("toolu_2"), tool_use("toolu_3"))
+    )
     agent_file(tmp_path, SID, "a1", tool_result("toolu_1"), tool_result("toolu_1", at=9))
     session_file(tmp_path, SID, prompt("other half", at=3), tool_result("toolu_3", at=4), slug="-two")
     assert count(tmp_path).totals.tool_calls == 2

@@ -1,4 +1,4 @@
-"""One API response from its many lines: the counting rule of DESIGN §3 (pure).
+"""One API response from its many lines: the counting rule of docs/counting.md (pure).
 
 A response is written as one line per content block, and repeated by forks, resumes and embedded sub-agent copies.
 It is counted once per ``message.id`` with the maximum of every token field. Checked on 736 independent token rows
@@ -8,7 +8,9 @@ of real sessions (all four counters equal); summing, taking the first line or th
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Protocol
 
 from msgspec import Struct, structs
@@ -33,6 +35,10 @@ _FORK_ORIGIN = re.compile(rb'"sessionId"\s*:\s*"([^"]+)"')
 
 _ANYWHERE = frozenset({"not_available", "global"})
 """Values of ``inference_geo`` that mean no chosen region."""
+
+
+Pricer = Callable[[str, Usage, int, Terms, tuple[Iteration, ...]], Decimal | None]
+"""Model, tokens, time, terms, billed entries → USD, ``None`` for unpriced."""
 
 
 class CallDraft(Struct, array_like=True, gc=False):
@@ -90,6 +96,10 @@ class CallDraft(Struct, array_like=True, gc=False):
     def billed_entries(self) -> tuple[Iteration, ...]:
         """Return the entries the response was billed in, where they differ from one plain message."""
         return tuple(Iteration(kind, model or self.model, usage) for kind, model, usage in self.iterations)
+
+    def cost_usd(self, price: Pricer) -> Decimal | None:
+        """Return the price of the response, ``None`` if it has none."""
+        return price(self.model, self.usage(), self.ended_ns, self.terms(), self.billed_entries())
 
     def copy(self) -> CallDraft:
         """Return a draft that can be changed without changing this one."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from otel_bridge.sources.transcript.calls import CallDraft, Pricer
 from otel_bridge.sources.transcript.census import CostState, SessionCensus
 
 _GRAIN_USD = Decimal("0.0000000001")
@@ -22,11 +23,12 @@ class ClientCost(Struct, frozen=True):
     has_unknown_model: bool
 
 
-class ClientAccount(Struct, frozen=True):
-    """The client's own word on a session, and what it leaves unexplained."""
+class ClientComparison(Struct, frozen=True):
+    """The client's own total of a session beside ours; all ``None`` where the client wrote none."""
 
     cost_usd: Decimal | None = None
     unrecorded_usd: Decimal | None = None
+    """Client total less our price of the calls it had counted; ``None`` if one of them is unpriced."""
     unrecorded_reasons: tuple[str, ...] = ()
 
 
@@ -35,7 +37,7 @@ def client_cost(census: SessionCensus, origin: SessionCensus | None, birth_ns: i
 
     The last state of each process counts (a process is told by its start time, a resumed one keeps it), processes add
     up. A fork starts from its parent's totals and start time: what the parent had written before the fork was born is
-    taken off (``jsonl-format`` §11, checked on 2.1.329).
+    taken off (checked on 2.1.329).
     """
     finals = _final_states(census.cost_states)
     if not finals:
@@ -66,6 +68,27 @@ def unrecorded_reasons(census: SessionCensus, cost: ClientCost) -> tuple[str, ..
         "session_title": census.title is not None,
     }
     return tuple(reason for reason, applies in reasons.items() if applies) or ("unknown",)
+
+
+def compare(own: SessionCensus, client: ClientCost | None, price: Pricer) -> ClientComparison:
+    """Set the client's total beside our price of the session's own calls."""
+    if client is None:
+        return ClientComparison()
+    unrecorded_usd = _unrecorded_usd(own.calls, client, price)
+    reasons = unrecorded_reasons(own, client) if unrecorded_usd is None or unrecorded_usd else ()
+    return ClientComparison(client.total_usd, unrecorded_usd, reasons)
+
+
+def _unrecorded_usd(calls: Iterable[CallDraft], client: ClientCost, price: Pricer) -> Decimal | None:
+    ours = Decimal(0)
+    for call in calls:
+        if client.until_ns and call.ended_ns >= client.until_ns:
+            continue
+        cost = call.cost_usd(price)
+        if cost is None:
+            return None
+        ours += cost
+    return client.total_usd - ours
 
 
 def _final_states(states: Iterable[CostState]) -> list[CostState]:

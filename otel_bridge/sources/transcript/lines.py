@@ -34,8 +34,8 @@ _TIMESTAMP = re.compile(rb'"timestamp":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1
 _decode_time = msgspec.json.Decoder(datetime).decode
 
 
-class LineAccount(msgspec.Struct):
-    """Where every line of a file went; the counters add up to ``lines``."""
+class LineCounts(msgspec.Struct):
+    """Where every line went; used, ignored, unknown, blank, lost and unfinished add up to ``lines``."""
 
     lines: int = 0
     used: int = 0
@@ -48,14 +48,28 @@ class LineAccount(msgspec.Struct):
     """Lines that gave no record at all; each is a problem."""
     unfinished: int = 0
     """A last line without newline that does not parse: still being written, left for later."""
-    problems: list[Problem] = []
     problem_count: int = 0
+
+
+class LineAccount(LineCounts):
+    """Where every line went, and what was wrong with some."""
+
+    problems: list[Problem] = []
+
+    def counts(self) -> LineCounts:
+        """Return the counters alone."""
+        return LineCounts(*(getattr(self, name) for name in LineCounts.__struct_fields__))
 
     def report(self, place: Place, reason: str, detail: str) -> None:
         """Note a problem at a line; only the first ones of a file keep their place."""
         self.problem_count += 1
         if len(self.problems) < MAX_PROBLEMS_PER_FILE:
             self.problems.append(Problem(place.path, place.number, place.offset_bytes, reason, detail))
+
+    def report_file(self, path: str, reason: str, error: Exception) -> None:
+        """Note a problem with a file as a whole."""
+        detail = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        self.report(Place(path, 0, 0), reason, detail[:160])
 
     def pass_over(self, record: CountRecord) -> None:
         """Count a record of a type we take nothing from."""

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from otel_bridge.model import Problem, Session
+from otel_bridge.model import Session
 from otel_bridge.sources.transcript.assemble.lanes import LaneSorter
-from otel_bridge.sources.transcript.assemble.responses import Pricer
 from otel_bridge.sources.transcript.assemble.session import AssemblyOptions, ForkPoint, SessionAssembly
-from otel_bridge.sources.transcript.client_cost import ClientAccount
+from otel_bridge.sources.transcript.calls import Pricer
 from otel_bridge.sources.transcript.discover import SessionFiles, TranscriptFile
 from otel_bridge.sources.transcript.lines import LineAccount, read_records
 from otel_bridge.sources.transcript.ownership import Ownership
@@ -28,12 +27,12 @@ def load_session(
     ownership: Ownership = Ownership(),  # noqa: B008 - frozen
     keep_content: bool = False,
     files_of: Callable[[str], SessionFiles | None] = lambda _: None,
-    client: ClientAccount = ClientAccount(),  # noqa: B008 - frozen
 ) -> Session:
     """Read and assemble one session.
 
     ``files_of`` finds the files of the session a fork was copied from, whose turn the fork's first own one follows.
-    Damage in the files is in ``Session.problems``; a file that cannot be read is one of them.
+    Damage in the files is in ``Session.problems``; a file that cannot be read is one of them. The client's own total is
+    the survey's to tell.
     """
     account = LineAccount()
     sorter = _sorted_lanes(session, account, keep_content=keep_content)
@@ -43,10 +42,8 @@ def load_session(
     assembled = SessionAssembly(session.session_id, sorter, options).session()
     return msgspec.structs.replace(
         assembled,
-        client_cost_usd=client.cost_usd,
-        unrecorded_cost_usd=client.unrecorded_usd,
-        unrecorded_reasons=client.unrecorded_reasons,
         problems=tuple(sorted(account.problems)),
+        problem_count=account.problem_count,
         paths=tuple(sorted(file.path for file in session.files)),
     )
 
@@ -61,7 +58,7 @@ def _sorted_lanes(session: SessionFiles, account: LineAccount, *, keep_content: 
             for record in records:
                 sorter.add(record)
         except OSError as error:
-            own.problems.append(Problem(file.path, 0, 0, "unreadable", error.strerror or str(error)))
+            own.report_file(file.path, "unreadable", error)
         account.add(own)
     return sorter
 
@@ -75,7 +72,7 @@ def _agent_meta(file: TranscriptFile, account: LineAccount) -> AgentMeta | None:
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        account.problems.append(Problem(str(path), 0, 0, "bad_meta", str(error)[:160]))
+        account.report_file(str(path), "bad_meta", error)
         return None
 
 

@@ -16,10 +16,10 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from otel_bridge.model import Problem
 from otel_bridge.parallel import map_unordered
+from otel_bridge.sources.transcript.calls import Pricer
 from otel_bridge.sources.transcript.census import CensusTaker, SessionCensus
-from otel_bridge.sources.transcript.client_cost import ClientCost, client_cost
+from otel_bridge.sources.transcript.client_cost import ClientComparison, client_cost, compare
 from otel_bridge.sources.transcript.discover import SessionFiles
 from otel_bridge.sources.transcript.lines import LineAccount, count_records
 from otel_bridge.sources.transcript.ownership import Ownership, resolve_ownership
@@ -63,8 +63,7 @@ def take_census(session: SessionFiles) -> tuple[SessionCensus, LineAccount]:
             for record in records:
                 taker.add(record)
         except OSError as error:
-            account.problems.append(Problem(file.path, 0, 0, "unreadable", error.strerror or str(error)))
-            account.problem_count += 1
+            account.report_file(file.path, "unreadable", error)
         total.add(account)
     return taker.result(), total
 
@@ -92,11 +91,18 @@ class Survey(Generic[SummaryT]):
         """Return the census of one session."""
         return _unpack_census(self._packed[session_id])
 
-    def client_cost(self, census: SessionCensus) -> ClientCost | None:
-        """Return the client's own total of a session, less what a fork inherited."""
-        origin = self.ownership.origins.get(census.session_id)
-        birth_ns = self.ownership.births_ns.get(census.session_id, 0)
-        return client_cost(census, self.census(origin) if origin else None, birth_ns)
+    def origin_id(self, session_id: str) -> str | None:
+        """Return the session a fork was copied from, ``None`` for a session that is no fork."""
+        return self.ownership.origins.get(session_id)
+
+    def compare_with_client(self, session_id: str, price: Pricer) -> ClientComparison:
+        """Set the client's own total of a session, less what a fork inherited, beside our price of its calls."""
+        if not self.heads[session_id].has_cost_state:
+            return ClientComparison()
+        census, origin_id = self.census(session_id), self.origin_id(session_id)
+        birth_ns = self.ownership.births_ns.get(session_id, 0)
+        client = client_cost(census, self.census(origin_id) if origin_id else None, birth_ns)
+        return compare(self.ownership.own_part(census), client, price)
 
     def add(self, result: _Result[SummaryT]) -> None:
         """Take in what a worker found in one session."""

@@ -37,7 +37,11 @@ def starting(
     """Build a turn that starts one agent and goes on."""
     return [
         prompt("Go", at=0, promptId="p1"),
-        ask("msg_1", tool_use("toolu_1", "Agent", prompt=asked, subagent_type="Explore", description="Look around"), at=1),
+        ask(
+            "msg_1",
+            tool_use("toolu_1", "Agent", prompt=asked, subagent_type="Explore", description="Look around"),
+            at=1,
+        ),
         tool_result("toolu_1", content, at=9, result=result),
         *([news] if news else []),
         response("msg_2", at=10),
@@ -86,7 +90,9 @@ def test_the_meta_file_names_the_call(tmp_path: Path) -> None:
 
 def test_the_result_names_the_agent(tmp_path: Path) -> None:
     """Rule 2: toolUseResult.agentId on the parent's line."""
-    session_file(tmp_path, SID, *starting(result={"agentId": "a1", "totalTokens": 19_831, "usage": {"input_tokens": 5}}))
+    session_file(
+        tmp_path, SID, *starting(result={"agentId": "a1", "totalTokens": 19_831, "usage": {"input_tokens": 5}})
+    )
     agent_file(tmp_path, SID, "a1", *working())
     session = conserved(tmp_path)
     assert hosted(session) == [("toolu_1", "a1", "tool_result", None)]
@@ -261,7 +267,9 @@ def test_a_parent_that_is_unknown_is_none(tmp_path: Path) -> None:
     assert [(agent.id, agent.link, agent.tool_call_id) for agent in loose(session)] == [("a1", "none", None)]
 
 
-@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"toolUseId": 5}', b"\xff", b'{"agentType": "\xff"}', b"[" * 99999])
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b"[]", b'{"toolUseId": 5}', b"\xff", b'{"agentType": "\xff"}', b"[" * 99999]
+)
 def test_a_damaged_meta_file_is_a_problem(tmp_path: Path, raw: bytes) -> None:
     """The agent is shown without it."""
     session_file(tmp_path, SID, *starting(result={"agentId": "a1"}))
@@ -393,8 +401,10 @@ def test_agents_whose_main_file_is_gone_make_a_turn(tmp_path: Path) -> None:
 
 
 def test_an_agents_usage_is_that_of_its_calls(tmp_path: Path) -> None:
-    """totalTokens and usage of a result are those of the last response only: they are never taken."""
-    session_file(tmp_path, SID, *starting(result={"agentId": "a1", "totalTokens": 999_999, "usage": {"output_tokens": 7}}))
+    """TotalTokens and usage of a result are those of the last response only: they are never taken."""
+    session_file(
+        tmp_path, SID, *starting(result={"agentId": "a1", "totalTokens": 999_999, "usage": {"output_tokens": 7}})
+    )
     agent_file(tmp_path, SID, "a1", *working("a"), *working("b", at=5))
     assert count(tmp_path).totals.output_tokens == 4 * 50
     assert sum(call.usage.output_tokens for call in load(tmp_path).calls()) == 4 * 50
@@ -437,7 +447,9 @@ def test_an_agent_that_did_nothing_known_is_shown_only_if_it_was_called(tmp_path
     assert not loose(session)
 
 
-@pytest.mark.parametrize("block", [tool_use("toolu_1", "Task", prompt="look"), tool_use("toolu_1", "Agent", prompt="look")])
+@pytest.mark.parametrize(
+    "block", [tool_use("toolu_1", "Task", prompt="look"), tool_use("toolu_1", "Agent", prompt="look")]
+)
 def test_both_names_of_the_tool_start_agents(tmp_path: Path, block: Block) -> None:
     """The tool was called Task up to 2.1.62 and is called Agent since."""
     session_file(tmp_path, SID, prompt(), ask("msg_1", block, at=1), tool_result(at=9))

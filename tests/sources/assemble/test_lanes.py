@@ -111,7 +111,13 @@ def test_inline_sidechains_are_lanes_of_their_own(tmp_path: Path) -> None:
         chains.append([root, first, answer, last])
     mixed = [line for pair in zip(*chains, strict=True) for line in pair]
     uses = [tool_use(f"toolu_{name}0", "Task", prompt=name) for name in "xy"]
-    lines = [prompt(at=0), ask("msg_1", *uses, at=1), *mixed, tool_result("toolu_x0", at=8), tool_result("toolu_y0", at=9)]
+    lines = [
+        prompt(at=0),
+        ask("msg_1", *uses, at=1),
+        *mixed,
+        tool_result("toolu_x0", at=8),
+        tool_result("toolu_y0", at=9),
+    ]
     session = load_lines(tmp_path, *lines)
     agents = [tool.agent for tool in session.turns[0].calls[0].tool_calls if tool.agent]
     assert [[call.message_id for call in agent.calls] for agent in agents] == [

@@ -57,7 +57,12 @@ def test_a_prompt_is_described(tmp_path: Path) -> None:
     """Length in characters, how it came in, and the slash command; the text only on request."""
     opened = prompt("Grüße", promptId="p1", promptSource="typed")
     (turn,) = load_lines(tmp_path, opened, response("msg_1")).turns
-    assert (turn.prompt.length, turn.prompt.source, turn.prompt.command, turn.prompt.content) == (5, "typed", None, None)
+    assert (turn.prompt.length, turn.prompt.source, turn.prompt.command, turn.prompt.content) == (
+        5,
+        "typed",
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,10 @@ def test_a_call_never_starts_after_its_end(tmp_path: Path) -> None:
 def test_what_a_line_says_about_its_call_is_kept(tmp_path: Path) -> None:
     """Effort, skill, MCP server, stop reason, place and version come from the lines, whichever has them."""
     facts: dict[str, Any] = {"effort": "high", "attributionSkill": "pdf", "attributionMcpServer": "plugin:x"}
-    lines = [response("msg_1", text("a"), at=1, stop=None), response("msg_1", text("b"), at=2, stop="max_tokens", **facts)]
+    lines = [
+        response("msg_1", text("a"), at=1, stop=None),
+        response("msg_1", text("b"), at=2, stop="max_tokens", **facts),
+    ]
     call = only_call(load_lines(tmp_path, prompt(), *lines))
     assert (call.effort, call.skill, call.mcp_server) == ("high", "pdf", "plugin:x")
     assert (call.stop_reason, call.output_is_lower_bound) == ("max_tokens", False)

@@ -127,7 +127,9 @@ def test_a_tool_that_prints_a_denial_is_not_denied(tmp_path: Path) -> None:
 def test_esc_while_a_tool_runs_is_no_denial(tmp_path: Path) -> None:
     """It is written as a rejection; the interrupt line after it, which names the response, tells the difference."""
     uses = [tool_use("toolu_1"), tool_use("toolu_2")]
-    results = [tool_result(n, DENIED, at=2, is_error=True, toolDenialKind="user-rejected") for n in ("toolu_1", "toolu_2")]
+    results = [
+        tool_result(n, DENIED, at=2, is_error=True, toolDenialKind="user-rejected") for n in ("toolu_1", "toolu_2")
+    ]
     lines = [prompt(), ask("msg_1", *uses, at=1), *results]
     stopped = load_lines(tmp_path, *lines, interrupt(at=3, message_id="msg_1"))
     assert [(tool.error_type, tool.denial, tool.decision) for tool in stopped.tool_calls()] == [
@@ -337,7 +339,7 @@ def test_commits_are_read_from_what_git_says(
 
 
 def test_the_client_names_the_commit(tmp_path: Path) -> None:
-    """gitOperation wins over the text, which may quote others."""
+    """GitOperation wins over the text, which may quote others."""
     operation = {"gitOperation": {"commit": {"sha": "abcdef1", "kind": "amended", "branch": "main"}}}
     output = "[main 1234567] quoted"
     call = called(tmp_path, tool_use(command="x"), tool_result(content=output, result=operation))
@@ -366,8 +368,18 @@ URL = "https://github.com/acme/widgets/pull/7"
         ("git push && gh pr create", f"{URL}/files", None, [("acme/widgets", 7, "created")]),
         ("gh pr view 7", URL, None, []),
         ("echo hello", URL, None, []),
-        ("gh pr create", "https://github.com/acme/widgets/pull/" + "9" * 5000, None, [("acme/widgets", 999999999, "created")]),
-        ("x", "", {"gitOperation": {"pr": {"number": 7, "url": URL, "action": "edited"}}}, [("acme/widgets", 7, "edited")]),
+        (
+            "gh pr create",
+            "https://github.com/acme/widgets/pull/" + "9" * 5000,
+            None,
+            [("acme/widgets", 999999999, "created")],
+        ),
+        (
+            "x",
+            "",
+            {"gitOperation": {"pr": {"number": 7, "url": URL, "action": "edited"}}},
+            [("acme/widgets", 7, "edited")],
+        ),
         ("x", "", {"gitOperation": {"pr": {"number": 7, "url": None}}}, []),
     ],
 )

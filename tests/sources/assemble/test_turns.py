@@ -122,7 +122,13 @@ def test_exactly_thirty_minutes_do_not_end_a_turn(tmp_path: Path) -> None:
 )
 def test_any_record_of_the_lane_breaks_the_silence(tmp_path: Path, tick: Line) -> None:
     """Ticks of a running tool and other records without content say that the session was alive."""
-    lines = [asked(at=0, name="p1"), ask("msg_1", tool_use(), at=1), tick, tool_result(at=3000), response("m2", at=3001)]
+    lines = [
+        asked(at=0, name="p1"),
+        ask("msg_1", tool_use(), at=1),
+        tick,
+        tool_result(at=3000),
+        response("m2", at=3001),
+    ]
     assert shape(load_lines(tmp_path, *lines)) == [("p1", 0, "end_turn", ["msg_1", "m2"])]
 
 
@@ -233,7 +239,9 @@ def test_news_inside_a_turn_opens_none(tmp_path: Path, as_kind: str) -> None:
     assert shape(load_lines(tmp_path, *lines)) == [("p1", 0, "end_turn", ["msg_1", "msg_2"])]
 
 
-COMMAND = "<command-message>review</command-message>\n<command-name>/review</command-name>\n<command-args>7</command-args>"
+COMMAND = (
+    "<command-message>review</command-message>\n<command-name>/review</command-name>\n<command-args>7</command-args>"
+)
 
 
 def test_a_slash_command_with_an_answer_is_a_turn(tmp_path: Path) -> None:
@@ -351,7 +359,12 @@ def test_an_error_that_was_overcome_is_not_the_turns_error(tmp_path: Path) -> No
     ("error", "status", "words", "expected"),
     [
         ("server_error", 500, "API Error", ("server_error", 500)),
-        ("unknown", None, 'API Error: 529 {"type":"error","error":{"type":"overloaded_error"}}', ("overloaded_error", 529)),
+        (
+            "unknown",
+            None,
+            'API Error: 529 {"type":"error","error":{"type":"overloaded_error"}}',
+            ("overloaded_error", 529),
+        ),
         (None, None, "API Error: Request was aborted.", ("_OTHER", None)),
         ("a whole sentence, not a word", 400, "x", ("_OTHER", 400)),
         ({"type": "error", "error": {"type": "api_error"}}, None, "x", ("api_error", None)),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct, structs
 
@@ -12,11 +11,8 @@ from otel_bridge.model import (
     Agent,
     ApiError,
     Content,
-    Iteration,
     ModelCall,
-    Terms,
     ToolCall,
-    Usage,
 )
 from otel_bridge.sources.transcript.assemble.entries import (
     CompactionEntry,
@@ -31,10 +27,7 @@ from otel_bridge.sources.transcript.assemble.entries import (
     ToolUse,
 )
 from otel_bridge.sources.transcript.assemble.tools import finish
-from otel_bridge.sources.transcript.calls import CallDraft
-
-Pricer = Callable[[str, Usage, int, Terms, tuple[Iteration, ...]], Decimal | None]
-"""Model, tokens, time, terms, billed entries → USD, ``None`` for unpriced."""
+from otel_bridge.sources.transcript.calls import CallDraft, Pricer
 
 
 class Response(Struct):

@@ -28,7 +28,6 @@ from otel_bridge.sources.transcript.assemble.lanes import MAIN, Lane, LaneSorter
 from otel_bridge.sources.transcript.assemble.parts import TurnParts, deal_out
 from otel_bridge.sources.transcript.assemble.responses import (
     LaneCalls,
-    Pricer,
     Response,
     add_uses,
     lane_calls,
@@ -36,6 +35,7 @@ from otel_bridge.sources.transcript.assemble.responses import (
     tool_call,
 )
 from otel_bridge.sources.transcript.assemble.turns import Segment
+from otel_bridge.sources.transcript.calls import Pricer
 from otel_bridge.sources.transcript.ownership import Ownership
 
 
