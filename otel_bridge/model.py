@@ -188,7 +188,7 @@ class ToolCall(Struct, frozen=True):
     """``accept`` or ``reject``, where the transcript records the permission decision (2.1.3xx)."""
     decision_source: str | None = None
     permission_wait_ns: int | None = None
-    """Time the call waited for the user, where the transcript tells it."""
+    """Time the call waited for the user's answer, where the records tell it."""
     mcp_server: str | None = None
     mcp_tool: str | None = None
     skill: str | None = None

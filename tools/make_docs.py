@@ -132,9 +132,8 @@ def with_marked_parts(text: str) -> str:
 
 
 def sample_stats() -> str:
-    """Return what ``stats`` prints for the samples, without the days."""
-    tables = run("stats", "--or-samples", "--timezone", "UTC").split("\n\n")
-    return code("$ otel-bridge stats\n" + "\n\n".join(table for table in tables if not table.startswith("By day")))
+    """Return what ``stats`` prints for the samples."""
+    return code("$ otel-bridge stats\n" + run("stats", "--or-samples", "--timezone", "UTC"))
 
 
 def sample_trees() -> str:

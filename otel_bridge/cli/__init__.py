@@ -44,7 +44,7 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(__version__, message="otel-bridge %(version)s")
 def app() -> None:
-    """Tell what coding agents cost, per PR, and where the time goes.
+    """Tell what coding agents cost and where the time goes.
 
     Reads Claude Code's transcripts (CLAUDE_CONFIG_DIR, else ~/.claude) and speaks OpenTelemetry.
     """

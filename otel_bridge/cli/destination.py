@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
+import click
 from msgspec import Struct
 
 from otel_bridge.errors import UsageError
@@ -14,9 +15,16 @@ from otel_bridge.sinks.console import ConsoleSink
 from otel_bridge.sinks.fanout import FanOut
 from otel_bridge.sinks.file import open_file_sink
 from otel_bridge.sinks.open import open_otlp_sink
-from otel_bridge.sinks.otlp.config import OtlpConfig, names_endpoint, otlp_config
+from otel_bridge.sinks.otlp.config import OtlpConfig, OtlpProtocol, names_endpoint, otlp_config
 from otel_bridge.sinks.otlp.retry import RetryPolicy
 from otel_bridge.telemetry import Signal
+
+endpoint_option = click.option("--endpoint", metavar="URL", help="OTLP receiver; default: OTEL_EXPORTER_OTLP_ENDPOINT.")
+protocol_option = click.option(
+    "--protocol",
+    type=click.Choice([protocol.value for protocol in OtlpProtocol]),
+    help="How to talk to it; default: OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf.",
+)
 
 
 class Destination(Struct, frozen=True):

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import click
-import msgspec
 
+from otel_bridge.cli.destination import endpoint_option, protocol_option
+from otel_bridge.cli.json_output import print_json
 from otel_bridge.cli.options import json_option, paths_argument
 from otel_bridge.pipeline.checkup import (
     FAILED,
@@ -28,8 +29,8 @@ _MARKS = {OK: ("ok", "green"), FAILED: ("FAILED", "red")}
 @click.command("doctor", epilog="Example: otel-bridge doctor --endpoint http://localhost:4318")
 @paths_argument
 @json_option
-@click.option("--endpoint", metavar="URL", help="OTLP receiver to try; default: OTEL_EXPORTER_OTLP_ENDPOINT.")
-@click.option("--protocol", type=click.Choice(["grpc", "http/protobuf", "http/json"]), help="How to talk to it.")
+@endpoint_option
+@protocol_option
 def command(paths: tuple[Path, ...], as_json: bool, endpoint: str | None, protocol: str | None) -> None:
     """Check what is here and what can be reached: transcripts, client versions, retention, endpoints.
 
@@ -43,7 +44,7 @@ def command(paths: tuple[Path, ...], as_json: bool, endpoint: str | None, protoc
     checks.append(check_retention(root.parent for root in transcript_roots(environment())))
     checks += [_endpoint(signal, endpoint, protocol) for signal in (Signal.TRACES, Signal.LOGS)]
     if as_json:
-        click.echo(msgspec.json.encode(checks))
+        print_json(checks)
     else:
         for check in checks:
             _print(check)
@@ -60,5 +61,5 @@ def _endpoint(signal: Signal, endpoint: str | None, protocol: str | None) -> Che
 def _print(check: Check) -> None:
     mark, color = _MARKS.get(check.verdict, ("warning", "yellow"))
     click.echo(f"{click.style(f'{mark:<8}', fg=color)}{check.name}: {check.found}")
-    if check.advice and (check.verdict != OK or "none" in check.found):
+    if check.advice:
         click.echo(f"        → {check.advice}")

@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from otel_bridge.cli.destination import destination, open_sink
+from otel_bridge.cli.destination import destination, endpoint_option, open_sink, protocol_option
 from otel_bridge.cli.json_output import print_json
 from otel_bridge.cli.options import common_options, find_sessions
 from otel_bridge.convert import ContentPolicy, ConvertOptions
 from otel_bridge.errors import DeliveryError, UsageError
-from otel_bridge.model import Session
 from otel_bridge.pipeline.export import ExportSummary, export_sessions
 from otel_bridge.pipeline.sessions import SessionLibrary
 from otel_bridge.resource import resource_attributes
 from otel_bridge.settings import environment, worker_count
-from otel_bridge.sources.transcript.discover import SessionFiles
-
-_PROTOCOLS = ("grpc", "http/protobuf", "http/json")
 
 
 @click.command("export", epilog="Example: otel-bridge export --endpoint http://localhost:4318")
 @common_options
-@click.option("--endpoint", metavar="URL", help="OTLP receiver; default: OTEL_EXPORTER_OTLP_ENDPOINT.")
-@click.option(
-    "--protocol", type=click.Choice(_PROTOCOLS), help="Default: OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf."
-)
+@endpoint_option
+@protocol_option
 @click.option("--to-file", metavar="FILE", help="Write OTLP/JSON lines as the collector does; - for stdout.")
 @click.option("--console", "to_console", is_flag=True, help="Print the spans as a tree.")
 @click.option("--content", type=click.Choice(["off", "messages", "tools", "all"]), default="off", show_default=True,
@@ -64,30 +58,29 @@ def command(
     if as_json + to_console + (to_file == "-") > 1:
         raise UsageError("--json, --console and --to-file - all write to the standard output: give one of them")
     to = destination(environment(), endpoint=endpoint, protocol=protocol, file=to_file, to_console=to_console)
-    policy = ContentPolicy(
-        messages=content in ("messages", "all"), tools=content in ("tools", "all"), max_bytes=content_bytes
-    )
     options = ConvertOptions(
-        resource=resource_attributes(environment()), content=policy, include_open=include_open, paths=with_paths
+        resource=resource_attributes(environment()),
+        content=_content_policy(content, content_bytes),
+        include_open=include_open,
+        paths=with_paths,
     )
     files = find_sessions(paths, or_samples=or_samples)
     sizes = {session.session_id: session.size_bytes for session in files}
-    with _progress(sum(sizes.values())) as (surveyed, converted):
+    with _progress(sum(sizes.values())) as (counted, sent):
+        library = SessionLibrary(
+            files, now_ns=time.time_ns(), workers=worker_count(), keep_content=content != "off", progress=counted
+        )
         sink = open_sink(to, give_up_s=give_up_s)
-        sessions = _sessions(files, keep_content=content != "off", progress=surveyed)
-        summary = export_sessions(sessions, sink, options, progress=lambda session: converted(sizes[session.id]))
+        summary = export_sessions(library, sink, options, progress=lambda session: sent(sizes[session.id]))
     _print_summary(summary, to.places, as_json=as_json)
     if not summary.is_complete:
         lost = summary.delivery.total
         raise DeliveryError(f"{lost.rejected:,} items rejected, {lost.undelivered:,} not delivered (see the summary)")
 
 
-def _sessions(
-    files: Sequence[SessionFiles], *, keep_content: bool, progress: Callable[[int], None]
-) -> Iterator[Session]:
-    """Count when the first session is wanted: by then a sink that cannot be opened has been reported."""
-    yield from SessionLibrary(
-        files, now_ns=time.time_ns(), workers=worker_count(), keep_content=keep_content, progress=progress
+def _content_policy(content: str, max_bytes: int) -> ContentPolicy:
+    return ContentPolicy(
+        messages=content in ("messages", "all"), tools=content in ("tools", "all"), max_bytes=max_bytes
     )
 
 

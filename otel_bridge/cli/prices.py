@@ -6,8 +6,8 @@ import time
 from datetime import datetime
 
 import click
-import msgspec
 
+from otel_bridge.cli.json_output import print_json
 from otel_bridge.prices import price_rows, usd_str
 from otel_bridge.prices.listing import PriceRow
 
@@ -24,29 +24,28 @@ def command(model: str | None, as_json: bool) -> None:
     """
     rows = price_rows(model, time.time_ns())
     if as_json:
-        click.echo(msgspec.json.encode([_as_json(row) for row in rows]))
+        print_json(rows)
         return
     from otel_bridge.cli.text import add_rows, console, make_table
 
     headers = ("input", "output", "cache read", "write 5 min", "write 1 h")
-    table = make_table("USD per million tokens", ["model", "terms", "prompt", "valid", "source"], headers)
+    sources = list(dict.fromkeys(row.source for row in rows))
+    table = make_table("USD per million tokens", ["model", "terms", "prompt", "valid"], [*headers, "source"])
     out = console()
-    out.print(add_rows(table, [_cells(row) for row in rows]))
+    out.print(add_rows(table, [(*_cells(row), f"[{sources.index(row.source) + 1}]") for row in rows]))
+    out.print()
+    for number, source in enumerate(sources, 1):
+        out.print(f"[{number}] {source}", markup=False, soft_wrap=True)
     out.print("Web searches are 0.01 USD each.")
 
 
 def _cells(row: PriceRow) -> tuple[str, ...]:
     prompt = f"> {row.above_tokens:,}" if row.above_tokens else ""
     figures = (usd_str(getattr(row, name)) for name in _FIGURES)
-    return row.model, row.terms, prompt, _validity(row.since, row.until), row.source, *figures
+    return row.model, row.terms, prompt, _validity(row.since, row.until), *figures
 
 
 def _validity(since: datetime | None, until: datetime | None) -> str:
     return " ".join(
         filter(None, [f"from {since:%Y-%m-%d}" if since else "", f"until {until:%Y-%m-%d}" if until else ""])
     )
-
-
-def _as_json(row: PriceRow) -> dict[str, object]:
-    fields: dict[str, object] = msgspec.structs.asdict(row)
-    return fields | {name: usd_str(getattr(row, name)) for name in _FIGURES}

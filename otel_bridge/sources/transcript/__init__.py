@@ -1,4 +1,4 @@
 """Claude Code's JSONL transcripts: discover → read → decode → census/assemble → ``Session``.
 
-``discover`` and ``reader`` touch the disk; everything else in this package is pure.
+``discover``, ``reader``, ``lines``, ``survey`` and ``load`` do the reading; everything else in this package is pure.
 """

@@ -115,7 +115,7 @@ def _merge(copies: Mapping[str, CallDraft], owner: str) -> CallDraft:
 def _origins(
     censuses: Iterable[SessionCensus], owners: Mapping[str, str], merged: Mapping[str, CallDraft]
 ) -> dict[str, str]:
-    """Return the origin of each fork: the owner of the latest call it copied, by the owner's time (1.0.60 copies lie)."""
+    """Return each fork's origin: the owner of the latest call it copied, by the owner's time (1.0.60 copies lie)."""
     origins = {}
     for census in censuses:
         foreign = [call.key for call in census.calls if owners.get(call.key, census.session_id) != census.session_id]

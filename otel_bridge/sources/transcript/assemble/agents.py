@@ -1,6 +1,6 @@
 """Sub-agents: which tool call started which lane, and the runs themselves (pure).
 
-Links, best first (``jsonl-format`` §8.2): the agent's meta file, the result of the tool call (a field, else its text),
+Links, best first: the agent's meta file, the result of the tool call (a field, else its text),
 the task notification, the record that embedded the agent's lines, the text of its prompt.
 """
 

@@ -27,7 +27,7 @@ OPENING_KINDS = frozenset({"human", "command", "notification", "other"})
 
 
 def prompt_kind(record: Record, text: str) -> str:
-    """Return what a user line without tool result is (rules of ``jsonl-format`` §3)."""
+    """Return what a user line without tool result is."""
     if record.isCompactSummary:
         return "summary"
     if record.isMeta:

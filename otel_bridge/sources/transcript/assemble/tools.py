@@ -147,14 +147,16 @@ def finish(use: ToolUse, result: ToolResult | None, context: RecordContext) -> T
     )
     if result is None:
         return call
+    started_ns = _execution_start_ns(use, result)
     return msgspec.structs.replace(
         call,
-        started_ns=_execution_start_ns(use, result),
+        started_ns=started_ns,
         ended_ns=max(result.at_ns, use.at_ns),
         error_type=result.error_type,
         denial=result.denial,
         decision=result.decision or ("reject" if result.denial else None),
         decision_source=result.decision_source,
+        permission_wait_ns=_permission_wait_ns(use, result, started_ns),
         exit_code=result.exit_code,
         lines_added=result.lines_added,
         lines_removed=result.lines_removed,
@@ -170,6 +172,19 @@ def _execution_start_ns(use: ToolUse, result: ToolResult) -> int:
     if result.duration_ms is None or not 0 <= result.duration_ms < _LONGEST_MS:
         return use.at_ns
     return max(use.at_ns, result.at_ns - int(result.duration_ms * 1_000_000))
+
+
+def _permission_wait_ns(use: ToolUse, result: ToolResult, started_ns: int) -> int | None:
+    """Return how long the call waited for the user, where that can be told from everything else.
+
+    A call the user rejected did nothing but wait. One the user let run waited until it began, which is known where the
+    tool reports its own duration.
+    """
+    if result.denial == "user-rejected":
+        return max(0, result.at_ns - use.at_ns)
+    if result.duration_ms is not None and (result.decision_source or "").startswith("user"):
+        return started_ns - use.at_ns
+    return None
 
 
 def _tool_use_result(record: Record) -> ToolUseResult | None:
