@@ -48,7 +48,7 @@ class SessionFiles(Struct, frozen=True):
 def discover_sessions(roots: Iterable[Path]) -> list[SessionFiles]:
     """Return the sessions found in files and folders, sorted by session id.
 
-    A session is named by its file (docs/counting.md): by the UUID the name ends with, else by the whole stem. Main files
+    A session is named by its file (docs/counting.md): by the UUID the name ends with, else by the stem. Main files
     of the same name under several project folders are one session. Sub-agent files belong to the session whose
     ``subagents`` folder they are in (2.1.2+), else to the ``sessionId`` of their lines (2.0.x, beside the sessions).
     A file or folder that is reached twice, by overlapping roots or links, is taken once.

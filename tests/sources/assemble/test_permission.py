@@ -10,6 +10,8 @@ import pytest
 from tests.transcripts import ask, load_lines, only_tool, prompt, tool_result, tool_use
 
 SECOND_NS = 1_000_000_000
+BY_USER = {"decision": "accept", "source": "user_temporary"}
+BY_RULE = {"decision": "accept", "source": "config"}
 
 
 @pytest.mark.parametrize(
@@ -17,9 +19,9 @@ SECOND_NS = 1_000_000_000
     [
         ({"toolDenialKind": "user-rejected"}, 40),
         ({"toolDenialKind": "automode-unavailable"}, None),
-        ({"permissionDecision": {"decision": "accept", "source": "user_temporary"}, "result": {"durationMs": 1000}}, 39),
-        ({"permissionDecision": {"decision": "accept", "source": "config"}, "result": {"durationMs": 1000}}, None),
-        ({"permissionDecision": {"decision": "accept", "source": "user_temporary"}}, None),
+        ({"permissionDecision": BY_USER, "result": {"durationMs": 1000}}, 39),
+        ({"permissionDecision": BY_RULE, "result": {"durationMs": 1000}}, None),
+        ({"permissionDecision": BY_USER}, None),
         ({}, None),
     ],
 )
