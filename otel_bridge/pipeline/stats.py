@@ -116,9 +116,12 @@ def tally_calls(census: SessionCensus, *, zone: tzinfo) -> SessionTally:
         else:
             card = rate_card(call.model, at_ns, call.terms(), usage.prompt_tokens)
             groups[call.model, day(at_ns), card].add_call(usage, None if card is None else _PRICED_LATER)
-        for result_ns in call.tool_ends_ns:
+        for result_ns in call.tool_ends_ns.values():
             times.append(result_ns)
             groups[call.model, day(result_ns), card].tool_calls += 1
+    for model, at_ns in census.late_tools:
+        times.append(at_ns)
+        groups[model, day(at_ns), None].tool_calls += 1
     for (_, _, card), totals in groups.items():
         if card is not None:
             totals.cost_usd = card.cost(totals.usage())

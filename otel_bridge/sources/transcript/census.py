@@ -20,6 +20,7 @@ from otel_bridge.sources.transcript.calls import (
     CallDraft,
     Position,
     absorb_line,
+    fingerprint,
     is_response,
     response_key,
     time_ns,
@@ -50,6 +51,8 @@ class SessionCensus(Struct, array_like=True):
     calls: list[CallDraft]
     prompts: list[tuple[str, int]]
     """uuid and time of each prompt line of the main lane."""
+    late_tools: list[tuple[str, int]] = field(default_factory=list)
+    """Model and time of tool calls a copied response asked for whose result only this session has."""
     first_queued_ns: int = 0
     """Time of the first queue operation: never copied by a fork, so it dates the file's birth."""
     cost_states: list[CostState] = field(default_factory=list)
@@ -120,7 +123,7 @@ class CensusTaker:
         for draft in census.calls:
             finished = [tool_id for tool_id in draft.tool_ids if tool_id in self._results and tool_id not in counted]
             counted.update(finished)
-            draft.tool_ends_ns = sorted(self._results[tool_id] for tool_id in finished)
+            draft.tool_ends_ns = {fingerprint(tool_id): self._results[tool_id] for tool_id in sorted(finished)}
             draft.tool_ids, draft.request_id = [], None  # a census is kept small: only counts and times are asked of it
         census.prompts = sorted(self._prompts.items())
         return census

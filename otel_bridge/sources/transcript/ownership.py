@@ -31,6 +31,9 @@ class Ownership(Struct, frozen=True):
     """Owning session by prompt uuid, for prompts more than one session holds."""
     births_ns: Mapping[str, int] = {}
     """Birth of each session that shares calls."""
+    late_results: Mapping[str, Mapping[str, Mapping[int, int]]] = {}
+    """Results of copied tool calls that only the copying session has (the origin stopped before): time by fingerprint,
+    by call key, by session."""
     origins: Mapping[str, str] = {}
     """Session a fork's history was copied from, by the fork's session id."""
 
@@ -50,9 +53,11 @@ class Ownership(Struct, frozen=True):
         prompts = [
             (uuid, at_ns) for uuid, at_ns in census.prompts if self.prompt_owners.get(uuid, session_id) == session_id
         ]
-        if calls == census.calls and len(prompts) == len(census.prompts):
+        late = self.late_results.get(session_id, {})
+        if calls == census.calls and len(prompts) == len(census.prompts) and not late:
             return census
-        return structs.replace(census, calls=calls, prompts=prompts)
+        late_tools = [(self.merged[key].model, at_ns) for key, ends in late.items() for at_ns in ends.values()]
+        return structs.replace(census, calls=calls, prompts=prompts, late_tools=late_tools)
 
 
 def resolve_ownership(sharing: Iterable[SessionCensus]) -> Ownership:
@@ -73,6 +78,7 @@ def resolve_ownership(sharing: Iterable[SessionCensus]) -> Ownership:
         merged=merged,
         prompt_owners={uuid: min(sids, key=lambda sid: (births[sid], sid)) for uuid, sids in prompt_holders.items()},
         births_ns=births,
+        late_results=_late_results(drafts, owners, births),
         origins=_origins(censuses.values(), owners, merged),
     )
 
@@ -102,6 +108,21 @@ def _owner(copies: Mapping[str, CallDraft], births: Mapping[str, int]) -> str:
     named = {copy.home for copy in copies.values() if copy.home in copies}
     origins = {sid for sid in named if copies[sid].home not in copies}  # a fork of a fork names a copy
     return min(origins or named or copies, key=lambda sid: (births[sid], sid))
+
+
+def _late_results(
+    drafts: Mapping[str, Mapping[str, CallDraft]], owners: Mapping[str, str], births: Mapping[str, int]
+) -> dict[str, dict[str, dict[int, int]]]:
+    """Give each result the owner lacks to the oldest session that has it: it is the one that ran the tool."""
+    late: dict[str, dict[str, dict[int, int]]] = defaultdict(dict)
+    for key, copies in drafts.items():
+        taken = set(copies[owners[key]].tool_ends_ns)
+        for session_id in sorted(copies, key=lambda sid: (births[sid], sid)):
+            new = {tool: at_ns for tool, at_ns in copies[session_id].tool_ends_ns.items() if tool not in taken}
+            if new:
+                late[session_id][key] = new
+                taken.update(new)
+    return late
 
 
 def _merge(copies: Mapping[str, CallDraft], owner: str) -> CallDraft:

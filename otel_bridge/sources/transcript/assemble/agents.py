@@ -49,7 +49,7 @@ def index_tools(lanes: Iterable[tuple[Lane, LaneCalls]]) -> ToolIndex:
     """Collect what the links are looked up in; of several results of one call, the main lane's comes first."""
     index = ToolIndex({}, {}, {}, {})
     for lane, calls in lanes:
-        for use in (use for response in calls.responses for use in response.uses):
+        for use in (use for response in (*calls.responses, *calls.adopted.values()) for use in response.uses):
             index.uses[use.id] = use
             index.lanes[use.id] = lane.id
         for tool_id, (_, result) in calls.results.items():

@@ -65,6 +65,12 @@ def _deal_calls(parts: list[TurnParts], positions: list[int], calls: LaneCalls) 
             if answered > asked:
                 parts[asked].moved_tools.add(use.id)
                 parts[answered].late_tools.append((use.id, response))
+    for tool_id, response in calls.adopted.items():
+        if tool_id in calls.results:
+            index, result = calls.results[tool_id]
+            part = parts[positions[index]]
+            part.results[tool_id] = result
+            part.late_tools.append((tool_id, response))
     for index, error in calls.final_errors:
         parts[positions[index]].errors.append(error)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from msgspec import Struct, structs
 
@@ -27,7 +27,7 @@ from otel_bridge.sources.transcript.assemble.entries import (
     ToolUse,
 )
 from otel_bridge.sources.transcript.assemble.tools import finish
-from otel_bridge.sources.transcript.calls import CallDraft, Pricer
+from otel_bridge.sources.transcript.calls import RANK_MAIN, CallDraft, Pricer, fingerprint
 
 
 class Response(Struct):
@@ -56,21 +56,29 @@ class LaneCalls(Struct):
     results: dict[str, tuple[int, ToolResult]] = {}
     """Position in the lane and result, by tool_use id; other lanes' and sessions' calls may be among them."""
     final_errors: list[tuple[int, ApiError]] = []
+    adopted: dict[str, Response] = {}
+    """Copied response by tool_use id, where only this session has the tool's result."""
 
 
-def lane_calls(entries: Sequence[Entry], drafts: Mapping[str, CallDraft]) -> LaneCalls:
+LateTools = Mapping[str, Container[int]]
+"""Fingerprints of the tool calls to adopt, by the key of the copied response that asked for them."""
+
+
+def lane_calls(entries: Sequence[Entry], drafts: Mapping[str, CallDraft], late: LateTools) -> LaneCalls:
     """Collect the responses whose drafts are given; others are another lane's or session's and are passed over."""
-    walk = _Walk(drafts)
+    walk = _Walk(drafts, late)
     for index, entry in enumerate(entries):
         walk.take(index, entry)
-    return LaneCalls(list(walk.responses.values()), walk.results, walk.final_errors)
+    return LaneCalls(list(walk.responses.values()), walk.results, walk.final_errors, walk.adopted)
 
 
 class _Walk:
     """Goes through a lane once and keeps what the next response needs to know."""
 
-    def __init__(self, drafts: Mapping[str, CallDraft]) -> None:
+    def __init__(self, drafts: Mapping[str, CallDraft], late: LateTools) -> None:
         self.responses: dict[str, Response] = {}
+        self.adopted: dict[str, Response] = {}
+        self._late = late
         self.results: dict[str, tuple[int, ToolResult]] = {}
         self.final_errors: list[tuple[int, ApiError]] = []
         self._drafts = drafts
@@ -104,6 +112,7 @@ class _Walk:
             self._newest_key, self._newest_results = entry.key, []
         draft = self._drafts.get(entry.key)
         if draft is None:
+            self._adopt(index, entry)
             return
         response = self.responses.get(entry.key)
         if response is None:
@@ -114,6 +123,13 @@ class _Walk:
             response.request_text, self._prompt_text = self._prompt_text, ""
             self.responses[entry.key] = response
         _absorb(response, entry)
+
+    def _adopt(self, index: int, entry: ResponseEntry) -> None:
+        wanted = self._late.get(entry.key, ())
+        for use in entry.tool_uses:
+            if fingerprint(use.id) in wanted:
+                copied = CallDraft(entry.key, RANK_MAIN, "", entry.at_ns)
+                self.adopted.setdefault(use.id, Response(copied, index, entry.at_ns, entry, [use]))
 
     def _take_results(self, index: int, entry: ResultEntry) -> None:
         self._asked_ns = entry.at_ns

@@ -114,9 +114,10 @@ class SessionAssembly:
             for key, draft in self._sorter.drafts.items()
             if self._options.ownership.owners.get(key, self._session_id) == self._session_id
         }
+        late = self._options.ownership.late_results.get(self._session_id, {})
         calls = {}
         for lane in self._lanes.values():
-            calls[lane.id] = lane_calls(lane.entries, free)
+            calls[lane.id] = lane_calls(lane.entries, free, late)
             for response in calls[lane.id].responses:
                 key = response.draft.key
                 del free[key]
