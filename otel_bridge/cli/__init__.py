@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from otel_bridge import __version__
+from otel_bridge.cli.printable import printable
 from otel_bridge.errors import BridgeError
 
 COMMANDS = {
@@ -54,6 +55,7 @@ def main() -> None:
     """Run the command line; failures end with one sentence on stderr and their exit code."""
     try:
         app.main(standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)
@@ -61,8 +63,12 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except BridgeError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {printable(str(error))}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        click.echo(f"error: cannot write the output: {error.strerror or error}", err=True)
+        sys.stdout = None  # the interpreter would try to flush it once more
+        sys.exit(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import click
 from msgspec import Struct
@@ -69,11 +69,12 @@ def destination(
     return Destination(traces, logs, file, to_console)
 
 
-def open_sink(to: Destination, *, give_up_s: float) -> Sink:
-    """Open the sink; nothing is connected before the first request."""
+def open_sink(to: Destination, *, give_up_s: float, notify: Callable[[str], None]) -> Sink:
+    """Open the sink; nothing is connected before the first request. ``notify`` is told of a receiver that is away."""
     sinks: list[Sink] = []
     if to.traces is not None:
-        sinks.append(open_otlp_sink(to.traces, to.logs, scope=SCOPE, retry=RetryPolicy(give_up_s=give_up_s)))
+        retry = RetryPolicy(give_up_s=give_up_s)
+        sinks.append(open_otlp_sink(to.traces, to.logs, scope=SCOPE, retry=retry, notify=notify))
     if to.file is not None:
         sinks.append(open_file_sink(to.file, SCOPE))
     if to.to_console:

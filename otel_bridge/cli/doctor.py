@@ -10,6 +10,7 @@ import click
 from otel_bridge.cli.destination import endpoint_option, protocol_option
 from otel_bridge.cli.json_output import print_json
 from otel_bridge.cli.options import json_option, paths_argument
+from otel_bridge.cli.printable import printable
 from otel_bridge.pipeline.checkup import (
     FAILED,
     OK,
@@ -60,6 +61,6 @@ def _endpoint(signal: Signal, endpoint: str | None, protocol: str | None) -> Che
 
 def _print(check: Check) -> None:
     mark, color = _MARKS.get(check.verdict, ("warning", "yellow"))
-    click.echo(f"{click.style(f'{mark:<8}', fg=color)}{check.name}: {check.found}")
+    click.echo(f"{click.style(f'{mark:<8}', fg=color)}{check.name}: {printable(check.found)}")
     if check.advice:
         click.echo(f"        → {check.advice}")

@@ -13,6 +13,7 @@ import click
 from otel_bridge.cli.destination import destination, endpoint_option, open_sink, protocol_option
 from otel_bridge.cli.json_output import print_json
 from otel_bridge.cli.options import common_options, find_sessions
+from otel_bridge.cli.printable import printable
 from otel_bridge.convert import ContentPolicy, ConvertOptions
 from otel_bridge.errors import DeliveryError, UsageError
 from otel_bridge.pipeline.export import ExportSummary, export_sessions
@@ -70,7 +71,7 @@ def command(
         library = SessionLibrary(
             files, now_ns=time.time_ns(), workers=worker_count(), keep_content=content != "off", progress=counted
         )
-        sink = open_sink(to, give_up_s=give_up_s)
+        sink = open_sink(to, give_up_s=give_up_s, notify=_say)
         summary = export_sessions(library, sink, options, progress=lambda session: sent(sizes[session.id]))
     _print_summary(summary, to.places, as_json=as_json)
     if not summary.is_complete:
@@ -100,6 +101,10 @@ def _progress(size_bytes: int) -> Iterator[tuple[Callable[[int], None], Callable
         yield (lambda done: progress.advance(counting, done)), (lambda done: progress.advance(sending, done))
 
 
+def _say(line: str) -> None:
+    click.echo(printable(line), err=True)
+
+
 def _ignore(size_bytes: int) -> None:
     pass
 
@@ -123,4 +128,4 @@ def _print_summary(summary: ExportSummary, places: list[str], *, as_json: bool) 
     lines += [f"! {failure}" for failure in summary.delivery.failures]
     lines += [f"! rejected {entry.item}: {entry.reason}" for entry in summary.delivery.rejections[:10]]
     for line in lines:
-        click.echo(line, err=True)
+        _say(line)

@@ -7,7 +7,8 @@ from decimal import Decimal
 from rich.text import Text
 from rich.tree import Tree
 
-from otel_bridge.cli.text import clock, console, duration, plain, tokens, usd
+from otel_bridge.cli.printable import printable
+from otel_bridge.cli.text import clock, console, duration, tokens, usd
 from otel_bridge.model import Agent, ModelCall, Session, ToolCall, Turn, agent_calls, turn_calls
 
 
@@ -21,7 +22,7 @@ def print_session(session: Session) -> None:
     out.print(tree)
     out.print()
     for label, value in _facts(session, calls):
-        out.print(Text.assemble((f"{label:<14}", "dim"), plain(value)))
+        out.print(Text.assemble((f"{label:<14}", "dim"), printable(value)))
 
 
 def _facts(session: Session, calls: list[ModelCall]) -> list[tuple[str, str]]:
@@ -111,9 +112,9 @@ def _add_agent(tree: Tree, agent: Agent) -> None:
 
 
 def _line(name: str, *facts: str, error: str | None = None, style: str = "") -> Text:
-    text = Text(plain(name), style=style)
+    text = Text(printable(name), style=style)
     for fact in filter(None, facts):
-        text.append(f"  {plain(fact)}", style="default not bold")
+        text.append(f"  {printable(fact)}", style="default not bold")
     if error:
-        text.append(f"  {plain(error)}", style="red")
+        text.append(f"  {printable(error)}", style="red")
     return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from otel_bridge.cli.printable import printable
 from otel_bridge.cli.text import TOTALS_HEADERS, add_rows, console, make_table, totals_cells, usd
 from otel_bridge.pipeline.stats import SessionStats, Stats
 
@@ -63,10 +64,16 @@ def _print_notes(out: Console, stats: Stats) -> None:
         out.print(f"Lower bound: {lower:,} calls have no final output count (clients before 2.1.98).")
     unpriced = sorted({model for session in stats.sessions for model in session.unpriced_models})
     if unpriced:
-        out.print(f"Unpriced: no list price is known for {', '.join(unpriced)}.")
+        _say(out, f"Unpriced: no list price is known for {', '.join(unpriced)}.")
     if stats.lines.problem_count:
         first = stats.problems[0]
-        out.print(
+        _say(
+            out,
             f"Problems: {stats.lines.problem_count:,} in {stats.lines.lines:,} lines, first {first.path}:{first.line}"
-            f" {first.reason} ({first.detail}); --json lists them."
+            f" {first.reason} ({first.detail}); --json lists them.",
         )
+
+
+def _say(out: Console, sentence: str) -> None:
+    """Print a sentence with words from transcripts in it: they are neither markup nor commands to the terminal."""
+    out.print(printable(sentence), markup=False)

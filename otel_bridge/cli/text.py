@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from otel_bridge.cli.printable import printable
 from otel_bridge.totals import Totals
 
 TOTALS_HEADERS = ("calls", "input", "output", "cache read", "cache write", "tools", "cost USD")
@@ -75,13 +76,8 @@ def make_table(title: str, left: Sequence[str], right: Sequence[str] = TOTALS_HE
 def add_rows(table: Table, rows: Iterable[Sequence[str]]) -> Table:
     """Add rows as plain text: names from transcripts are no markup."""
     for row in rows:
-        table.add_row(*(Text(plain(cell)) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     return table
-
-
-def plain(text: str) -> str:
-    """Return text a terminal cannot take for commands."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def console() -> Console:

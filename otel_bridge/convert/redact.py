@@ -72,6 +72,12 @@ RULES = (
     _rule("slack_token", "xox", r"xox[a-z]-[\w-]{10,}+"),
     _rule("google_key", "aiza ya29.", r"AIza[\w-]{30,}+|ya29\.[\w-]{20,}+"),
     _rule("registry_token", "npm_ pypi- hf_", r"npm_\w{30,}+|pypi-[\w-]{16,}+|hf_\w{30,}+"),
+    _rule("vault_token", "hvs. hvb.", r"(?<![a-z0-9])hv[sb]\.[\w-]{20,}+"),
+    _rule("doppler_token", "dp.", r"(?<![a-z0-9])dp\.[a-z]{2,4}\.[\w-]{16,}+"),
+    _rule("digitalocean_token", "dop_v1_ doo_v1_ dor_v1_", r"do[opr]_v1_[0-9a-f]{20,}+"),
+    _rule("twilio_key", "sk", r"(?-i:(?<![A-Za-z0-9])SK[0-9a-f]{32}(?![0-9a-f]))"),
+    _rule("telegram_token", ":aa", r"(?<!\d)\d{8,10}:AA[\w-]{30,}+"),
+    _rule("docker_auth", "auth", r"[\w+/=]{8,}+", before=r"""\\{0,4}+"auth\\{0,4}+"\s{0,4}+:\s{0,4}+\\{0,4}+\""""),
     _rule("aws_key_id", "akia asia", r"(?-i:(?<![A-Z0-9])A[KS]IA[A-Z0-9]{16,}+)"),
     _rule("jwt", "eyj", r"(?<![\w-])eyJ[\w-]{8,}+\.[\w-]{8,}+(?:\.[\w-]*+)*+"),
     _rule("bearer_token", "bearer", r"[\w.~+/=-]{8,}+", before=r"\bbearer\s{1,8}+"),
@@ -79,6 +85,12 @@ RULES = (
     _rule("url_password", _URL_CUES, r"[^\s/\"'<>]+(?=@)", before=_URL + r"[^\s/:@\"'<>]*+:"),
     _rule("url_token", _URL_CUES, r"[^\s/:@\"'<>]{20,}+(?=@)", before=_URL),
     _rule("curl_password", "curl", r"[^\s\"']++", before=r"(?<!\S)(?:-u|--user)[ =]{1,4}+[\"']?+(?!\+)[^\s:\"']++:"),
+    _rule("netrc_password", "login", r"\S{3,}+", before=r"\blogin\s{1,8}+\S{1,80}+\s{1,8}+password\s{1,8}+"),
+    _rule("sshpass_password", "sshpass", r"[^\s\"']++", before=r"\bsshpass\s{1,4}+-p\s{0,4}+[\"']?+"),
+    _rule("mysql_password", "mysql", r"[^\s\"']{3,}+", before=r"\bmysql\w{0,12}+\s[^\n|;&]{0,120}?(?<=\s)-p[\"']?+"),
+    _rule(
+        "redis_password", "redis-cli", r"[^\s\"']{3,}+", before=r"\bredis-cli\s[^\n|;&]{0,120}?(?<=\s)-a\s{1,4}+[\"']?+"
+    ),
     _rule("secret", _NAME_CUES, _VALUE, before=_NAME + _ASSIGNED + _QUOTE),
     _rule("secret", _NAME_CUES, _VALUE, before=r"(?:(?<=--)|(?<=-)(?!pass\s))" + _NAME + r"[ \t]{1,8}+" + _QUOTE),
     _rule(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from otel_bridge.sinks import Sink
 from otel_bridge.sinks.fanout import BySignal
 from otel_bridge.sinks.otlp.config import OtlpConfig
@@ -21,18 +23,19 @@ def open_otlp_sink(
     limits: Limits = DEFAULT_LIMITS,
     retry: RetryPolicy = DEFAULT_RETRY,
     in_flight: int = IN_FLIGHT,
+    notify: Callable[[str], None] = lambda _: None,
 ) -> Sink:
     """Open a sink for spans and log records; without ``logs`` log records are skipped on purpose.
 
-    Nothing is connected before the first request. UsageError if certificates or a proxy cannot be used.
+    ``notify`` is told, once per signal and from any thread, that the receiver has to be waited for. Nothing is
+    connected before the first request. UsageError if certificates or a proxy cannot be used.
     """
-    configs = [config for config in (traces, logs) if config]
-    return BySignal({config.signal: _open(config, scope, limits, retry, in_flight) for config in configs})
 
+    def open_signal(config: OtlpConfig) -> OtlpSink:
+        encoder = make_encoder(config, scope)
+        transport = open_transport(config, encoder.content_type, in_flight)
+        place = f"{config.target.place} ({config.protocol})"
+        courier = Courier(config.signal, place, encoder, transport, retry, notify=notify)
+        return OtlpSink(config.signal, Packer(encoder, limits), courier, in_flight)
 
-def _open(config: OtlpConfig, scope: Scope, limits: Limits, retry: RetryPolicy, in_flight: int) -> OtlpSink:
-    encoder = make_encoder(config, scope)
-    transport = open_transport(config, encoder.content_type, in_flight)
-    place = f"{config.target.place} ({config.protocol})"
-    courier = Courier(config.signal, place, encoder, transport, retry)
-    return OtlpSink(config.signal, Packer(encoder, limits), courier, in_flight)
+    return BySignal({config.signal: open_signal(config) for config in (traces, logs) if config})

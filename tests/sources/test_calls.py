@@ -184,10 +184,12 @@ def test_synthetic_notices_are_no_calls(tmp_path: Path) -> None:
     assert count(tmp_path).totals.calls == 1
 
 
-def test_a_response_without_usage_is_no_call(tmp_path: Path) -> None:
-    """Nothing is known of what it cost; nothing is invented."""
-    assert not list(load_lines(tmp_path, prompt(), response(usage=None)).calls())
-    assert count(tmp_path).totals.calls == 0
+def test_a_response_without_usage_is_a_call_of_unknown_size(tmp_path: Path) -> None:
+    """Nothing is known of what it cost: it is counted, marked as a lower bound, and its tool calls with it."""
+    lines = [prompt(), response("msg_1", tool_use(), usage=None, at=1), tool_result(at=2)]
+    call = only_call(load_lines(tmp_path, *lines))
+    assert (call.usage, call.output_is_lower_bound, len(call.tool_calls)) == (Usage(), True, 1)
+    assert (count(tmp_path).totals.calls, count(tmp_path).totals.tool_calls) == (1, 1)
 
 
 def test_a_message_without_id_counts_by_its_line(tmp_path: Path) -> None:

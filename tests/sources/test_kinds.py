@@ -7,13 +7,48 @@ import pytest
 from otel_bridge.sources.transcript.kinds import IGNORED_KINDS, USED_ATTACHMENTS, USED_KINDS, ignored_kind
 from tests.transcripts import Line, attachment, dump, meta, progress, prompt, record, response
 
-ALL_TYPES = """
-    user assistant system attachment progress summary file-history-snapshot file-history-delta queue-operation pr-link
-    custom-title ai-title agent-name last-prompt permission-mode mode worktree-state relocated bridge-session frame-link
-    content-replacement fork-context-ref cost-state agent-color agent-setting tag isolation-latch atis-latch dev-mods
-    memory-mode history-suppression ended-by-model continued-in attribution-snapshot observer-ref api-request
-    api-request-shape api-request-blob artifact-comment-monitor artifact-autoreact-ledger
-""".split()
+ALL_TYPES = [
+    "user",
+    "assistant",
+    "system",
+    "attachment",
+    "progress",
+    "summary",
+    "file-history-snapshot",
+    "file-history-delta",
+    "queue-operation",
+    "pr-link",
+    "custom-title",
+    "ai-title",
+    "agent-name",
+    "last-prompt",
+    "permission-mode",
+    "mode",
+    "worktree-state",
+    "relocated",
+    "bridge-session",
+    "frame-link",
+    "content-replacement",
+    "fork-context-ref",
+    "cost-state",
+    "agent-color",
+    "agent-setting",
+    "tag",
+    "isolation-latch",
+    "atis-latch",
+    "dev-mods",
+    "memory-mode",
+    "history-suppression",
+    "ended-by-model",
+    "continued-in",
+    "attribution-snapshot",
+    "observer-ref",
+    "api-request",
+    "api-request-shape",
+    "api-request-blob",
+    "artifact-comment-monitor",
+    "artifact-autoreact-ledger",
+]
 
 
 def test_every_documented_type_is_known() -> None:

@@ -36,6 +36,7 @@ class Courier:
         transport: Transport,
         retry: RetryPolicy,
         *,
+        notify: Callable[[str], None] = lambda _: None,
         rng: random.Random | None = None,
         now: Callable[[], float] = time.monotonic,
         wait: Callable[[threading.Event, float], object] = threading.Event.wait,
@@ -49,6 +50,8 @@ class Courier:
         self._encoder = encoder
         self._transport = transport
         self._retry = retry
+        self._notify = notify
+        self._has_notified = False
         self._rng = rng or random.Random()  # noqa: S311 - spreads load, guards nothing
         self._now = now
         self._wait = wait
@@ -98,11 +101,18 @@ class Courier:
                 if self._last_success_at < started_at:
                     self.stopped.set()
                 return answer
+            self._say_once(answer)
             if answer.after_s is None:
                 self._wait_until(resume_at)
             else:
                 self._resume_at = max(self._resume_at, resume_at)
         return None
+
+    def _say_once(self, answer: Retry) -> None:
+        """Tell the user why nothing seems to happen."""
+        if not self._has_notified:
+            self._has_notified = True
+            self._notify(f"{self._name}: {answer.reason}; trying again for up to {self._retry.give_up_s:g} s")
 
     def _wait_until(self, at: float) -> None:
         if (delay_s := at - self._now()) > 0:

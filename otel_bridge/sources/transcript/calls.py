@@ -29,6 +29,9 @@ RANK_MAIN, RANK_SIDECHAIN, RANK_EMBEDDED = 0, 1, 2
 """Which copy names a call inside a session: main lane before sub-agent file before ``agent_progress`` copy."""
 
 
+NO_MODEL = "unknown"
+"""Model of a response that names none; no price list has it."""
+
 _END_OF_TIME_NS = 1 << 63
 
 _FORK_ORIGIN = re.compile(rb'"sessionId"\s*:\s*"([^"]+)"')
@@ -153,8 +156,13 @@ def fingerprint(tool_id: str) -> int:
 
 
 def is_response(message: CountMessage | None) -> bool:
-    """Return True for a line of a real API response; ``<synthetic>`` notices and lines without usage are none."""
-    return message is not None and message.usage is not None and message.model != SYNTHETIC_MODEL
+    """Return True for a line of a real API response; the client's own ``<synthetic>`` notices are none.
+
+    A response without usage (some proxies) is one too: its tokens are unknown, and it is marked as a lower bound.
+    """
+    if message is None or message.model == SYNTHETIC_MODEL:
+        return False
+    return message.usage is not None or bool(message.model and message.id)
 
 
 def absorb_line(  # noqa: PLR0917 - called once per line: positions are faster than names
@@ -169,7 +177,7 @@ def absorb_line(  # noqa: PLR0917 - called once per line: positions are faster t
     """Add one line of a response to its draft (made on first sight) and return the draft."""
     draft = drafts.get(key)
     if draft is None:
-        draft = drafts[key] = CallDraft(key, rank, message.model or "", at_ns)
+        draft = drafts[key] = CallDraft(key, rank, message.model or NO_MODEL, at_ns)
         _take_identity(draft, record, message, session_id)
     elif rank == draft.rank:
         draft.ended_ns = max(draft.ended_ns, at_ns)
@@ -177,10 +185,10 @@ def absorb_line(  # noqa: PLR0917 - called once per line: positions are faster t
     elif rank < draft.rank:
         draft.rank, draft.ended_ns = rank, at_ns
         _take_identity(draft, record, message, session_id)
-    if message.stop_reason:
-        draft.is_stopped = True
     if message.usage is not None:
         _take_usage(draft, message.usage)
+        if message.stop_reason:
+            draft.is_stopped = True
     return draft
 
 

@@ -21,6 +21,9 @@ from otel_bridge.sources.transcript.records import CountRecord, Record
 RecordT = TypeVar("RecordT", bound=CountRecord)
 ObjectT = TypeVar("ObjectT")
 
+_RECORD_START = '{"parentUuid":'
+"""How a conversation record begins, and nothing inside one does: after a crash it may follow half a line."""
+
 _REPAIRS = 24
 _ERROR_PATH = re.compile(r" - at `\$([^`]*)`")
 _PATH_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
@@ -106,7 +109,7 @@ def _readable(raw: bytes, flaws: list[Flaw]) -> str:
 
 
 def _json_values(text: str, flaws: list[Flaw]) -> Iterator[Any]:
-    """Yield the JSON values of a line, one after the other; a tail that is no JSON is a flaw."""
+    """Yield the JSON values of a line, one after the other. What is no JSON is a flaw, up to the next whole record."""
     decoder = _decoder(flaws)
     at, count = 0, 0
     while at < len(text):
@@ -114,7 +117,10 @@ def _json_values(text: str, flaws: list[Flaw]) -> Iterator[Any]:
             value, at = decoder.raw_decode(text, at)
         except ValueError as error:
             flaws.append(("bad_json", f"{error} in {text[at : at + 40]!r}"[:160]))
-            return
+            at = text.find(_RECORD_START, at + 1)
+            if at < 0:
+                return
+            continue
         count += 1
         if count == 2:
             flaws.append(("joined_records", "several records on one line"))

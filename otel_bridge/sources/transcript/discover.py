@@ -51,7 +51,8 @@ def discover_sessions(roots: Iterable[Path]) -> list[SessionFiles]:
     A session is named by its file (docs/counting.md): by the UUID the name ends with, else by the stem. Main files
     of the same name under several project folders are one session. Sub-agent files belong to the session whose
     ``subagents`` folder they are in (2.1.2+), else to the ``sessionId`` of their lines (2.0.x, beside the sessions).
-    A file or folder that is reached twice, by overlapping roots or links, is taken once.
+    A transcript given by itself brings the sub-agents beneath it. A file or folder that is reached twice, by
+    overlapping roots or links, is taken once.
 
     Raises:
         NotFoundError: a root does not exist or cannot be read.
@@ -88,6 +89,7 @@ def _candidates(root: str) -> Iterator[tuple[str, os.stat_result]]:
         status = os.stat(root)  # noqa: PTH116 - strings, see above
         if not os.path.isdir(root):  # noqa: PTH112
             yield root, status
+            yield from _jsonl_files(os.path.join(root.removesuffix(".jsonl"), "subagents"), set())  # noqa: PTH118
             return
         os.scandir(root).close()
     except FileNotFoundError:

@@ -27,7 +27,7 @@ from otel_bridge.sources.transcript.assemble.prompts import (
     task_notices,
     text_digest,
 )
-from otel_bridge.sources.transcript.assemble.tools import tool_result, tool_use
+from otel_bridge.sources.transcript.assemble.tools import public_url, tool_result, tool_use
 from otel_bridge.sources.transcript.calls import (
     NO_PROMPT_ID,
     NO_RESULT_ID,
@@ -206,7 +206,7 @@ def _text(raw: msgspec.Raw) -> str:
 def _pull_request_link(record: Record, at_ns: int) -> Entry | None:
     if record.prNumber is None or not record.prRepository:
         return None
-    pull = PullRequest(record.prRepository, record.prNumber, record.prUrl or "")
+    pull = PullRequest(record.prRepository, record.prNumber, public_url(record.prUrl or ""))
     return LinkEntry(link=PullRequestLink(pull, at_ns))
 
 

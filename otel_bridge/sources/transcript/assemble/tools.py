@@ -32,6 +32,7 @@ _EXIT_CODE = re.compile(r"Exit code (\d{1,10})\b")
 _AGENT_ID = re.compile(r"agentId:\s*([\w-]+)")
 _COMMIT = re.compile(r"^\[(detached HEAD|[^\]\s]+)(?: \(root-commit\))? ([0-9a-f]{7,40})\]", re.MULTILINE)
 _PULL_REQUEST = re.compile(r"https?://[^\s/]+/([\w.-]+/[\w.-]+)/pull/(\d{1,9})")
+_URL_SECRETS = re.compile(r"(?<=://)[^/?#]*@|[?#].*", re.DOTALL)
 _SHELL_SYNTAX = re.compile(r"[|&;<>()`$\n\\]")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=\S*$")
 _PROGRAM = re.compile(r"[\w.+-]{1,64}$")
@@ -251,5 +252,10 @@ def _take_git(result: ToolResult, outcome: ToolUseResult | None, text: str, use:
         result.pull_requests = (_link(found, "created", result.at_ns),)
 
 
+def public_url(url: str) -> str:
+    """Return a URL without credentials, query and fragment."""
+    return _URL_SECRETS.sub("", url.strip())
+
+
 def _link(found: re.Match[str], action: str, at_ns: int) -> PullRequestLink:
-    return PullRequestLink(PullRequest(found[1], int(found[2]), found[0]), at_ns, action)
+    return PullRequestLink(PullRequest(found[1], int(found[2]), public_url(found[0])), at_ns, action)

@@ -1,0 +1,8 @@
+"""Text that a terminal cannot take for commands."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """Return one line of text with control characters made visible: names, paths and answers may hold anything."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
