@@ -106,7 +106,7 @@ def test_the_client_may_say_less(tmp_path: Path) -> None:
 def test_every_reason_has_its_evidence(
     tmp_path: Path, lines: list[Line], state: dict[str, object], reasons: tuple[str, ...]
 ) -> None:
-    """A difference is explained by what the transcript shows, most telling first, and by `unknown` if it shows nothing."""
+    """A difference is explained by what the transcript shows, most telling first, else by `unknown`."""
     session_file(tmp_path, SID, prompt(), *lines, cost_state(1, **state))
     assert client_of(tmp_path)[2] == reasons
 

@@ -130,7 +130,7 @@ def test_files_and_folders_may_be_given_together_and_count_once(tmp_path: Path) 
 
 
 def test_linked_folders_are_followed_and_loops_end(tmp_path: Path) -> None:
-    """A linked project folder counts, once; a link to a folder above does not go on for ever; dangling ones are let be."""
+    """A linked project folder counts once, a link to a folder above comes to an end, dangling ones are let be."""
     session_file(tmp_path / "elsewhere", SID, prompt())
     home = tmp_path / "home"
     home.mkdir()

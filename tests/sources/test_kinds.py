@@ -52,7 +52,7 @@ ALL_TYPES = [
 
 
 def test_every_documented_type_is_known() -> None:
-    """Each record type of jsonl-format §4 is either used or ignored on purpose, never both."""
+    """Each documented record type is either used or ignored on purpose, never both."""
     assert set(ALL_TYPES) <= USED_KINDS | IGNORED_KINDS
     assert not USED_KINDS & IGNORED_KINDS
 

@@ -40,7 +40,7 @@ COPIES: dict[str, Copy] = {
     "1.0.60": lambda lines: fork_1_0_60(lines, at=100),
     "2.0.30": lambda lines: fork_2_0_30(lines, origin=ORIGIN),
     "2.1.50": lambda lines: fork_2_1_50(lines, origin=ORIGIN),
-    "2.1.181": lambda lines: fork_2_1_181(lines),
+    "2.1.181": fork_2_1_181,
     "2.1.329": lambda lines: fork_2_1_329(lines, prompt_id="prompt-fork"),
     "oh-my-posh": fork_oh_my_posh,
 }

@@ -202,28 +202,10 @@ def write_folder(root: Path, main: list[Line | bytes], agent: list[Line | bytes]
     session_file(root, FORK, *fork_2_1_181(half), *own)
 
 
-JUNK = st.sampled_from(
-    [
-        None,
-        True,
-        0,
-        -1,
-        1.5,
-        10**15,
-        10**30,
-        "",
-        "x",
-        "msg_1",
-        "toolu_1",
-        "a1",
-        SID,
-        FORK,
-        OTHER,
-        "\ud800",
-        "2026-99-99",
-    ]
-    + [[], {}, [1], ["x"], {"x": 1}, [[]], {"type": "mode"}, "2026-03-02T09:00:01Z", "9999-12-31T00:00:00Z", "y" * 5000]
-)
+SMALL_JUNK = [None, True, 0, -1, 1.5, 10**15, 10**30, "", "x", [], {}, [1], ["x"], {"x": 1}, [[]], {"type": "mode"}]
+NAMES = ["msg_1", "toolu_1", "a1", SID, FORK, OTHER]
+BAD_TEXTS = ["\ud800", "2026-99-99", "2026-03-02T09:00:01Z", "9999-12-31T00:00:00Z", "y" * 5000]
+JUNK = st.sampled_from([*SMALL_JUNK, *NAMES, *BAD_TEXTS])
 PLACES = st.integers(min_value=0, max_value=10**6)
 
 

@@ -8,7 +8,7 @@ from otel_bridge.sources.transcript.reader import LineReader
 
 
 def lines_of(path: Path, max_line_bytes: int = 64) -> list[tuple[int, int, bytes]]:
-    """Number, offset and bytes of each line given."""
+    """Return number, offset and bytes of each line given."""
     reader = LineReader(str(path), max_line_bytes)
     return [(reader.number, reader.offset_bytes, raw) for raw in reader]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import random
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def day_of_work() -> list[Line]:
             tool_result(f"toolu_{n}", at=at + 3),
             response(f"msg_{n}b", at=at + 4),
         ]
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in itertools.pairwise(lines):
         line["parentUuid"] = before["uuid"]
     return lines
 

@@ -28,7 +28,7 @@ from tests.transcripts import load_lines, notification, prompt, response, text
     ],
 )
 def test_these_open_turns(tmp_path: Path, words: Any, fields: dict[str, Any], kind: str) -> None:
-    """A person, a command, a background task or another agent can open a turn (jsonl-format §3)."""
+    """A person, a command, a background task or another agent can open a turn."""
     (turn,) = load_lines(tmp_path, prompt(words, promptId="p1", **fields), response("msg_1")).turns
     assert (turn.prompt.kind, turn.key) == (kind, "p1")
 

@@ -83,7 +83,7 @@ def test_retries_before_a_pause_go_to_the_next_call(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("requested", ["req_1", None])
 def test_the_key_of_a_call_is_its_request_else_its_message(tmp_path: Path, requested: str | None) -> None:
-    """DESIGN §3: identified by request id."""
+    """A call is identified by its request id."""
     call = only_call(load_lines(tmp_path, prompt(), response("msg_1", requestId=requested)))
     assert (call.key, call.request_id, call.message_id) == (requested or "msg_1", requested, "msg_1")
 
