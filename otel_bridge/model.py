@@ -50,7 +50,7 @@ class Usage(Struct, frozen=True):
     @property
     def prompt_tokens(self) -> int:
         """The whole prompt: uncached input, cache reads and cache writes."""
-        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
+        return self.input_tokens + self.cache_read_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(

@@ -43,7 +43,7 @@ class Totals(Struct):
         self.web_searches += usage.web_searches
         if cost_usd is None:
             self.unpriced_calls += 1
-        else:
+        elif cost_usd:
             self.cost_usd += cost_usd
 
     def usage(self) -> Usage:

@@ -109,16 +109,18 @@ def tally_calls(census: SessionCensus, *, zone: tzinfo) -> SessionTally:
         times.append(at_ns)
         lower_bound_calls += not call.is_stopped
         usage = call.usage()
-        card = None
+        model, on, card = call.model, day(at_ns), None
         if call.iterations:
             cost = call.cost_usd(price_call)
-            groups[call.model, day(at_ns), None].add_call(usage, cost)
         else:
-            card = rate_card(call.model, at_ns, call.terms(), usage.prompt_tokens)
-            groups[call.model, day(at_ns), card].add_call(usage, None if card is None else _PRICED_LATER)
+            card = rate_card(model, at_ns, call.terms(), usage.prompt_tokens)
+            cost = None if card is None else _PRICED_LATER
+        group = groups[model, on, card]
+        group.add_call(usage, cost)
         for result_ns in call.tool_ends_ns.values():
             times.append(result_ns)
-            groups[call.model, day(result_ns), card].tool_calls += 1
+            result_on = day(result_ns)
+            (group if result_on == on else groups[model, result_on, card]).tool_calls += 1
     for model, at_ns in census.late_tools:
         times.append(at_ns)
         groups[model, day(at_ns), None].tool_calls += 1

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.transcripts import (
     FORK,
     SID,
+    agent_file,
+    agent_progress,
     count,
     fork_2_1_181,
     load,
@@ -54,3 +58,33 @@ def test_two_forks_with_the_result_count_it_once(tmp_path: Path) -> None:
     session_file(tmp_path, FORK, queue_operation(at=50), *copied)
     session_file(tmp_path, YOUNGER, queue_operation(at=70), *copied)
     assert tool_calls(tmp_path) == {SID: 0, FORK: 1, YOUNGER: 0}
+
+
+@pytest.mark.parametrize("lane", ["sidechain", "embedded", "agent"])
+def test_a_late_result_counts_whatever_lane_it_was_asked_in(tmp_path: Path, lane: str) -> None:
+    """Inline sidechains, embedded copies and sub-agent files of a fork lose no tool call; the latest turn shows it."""
+    asked = response("msg_1", tool_use("toolu_1"), stop="tool_use", at=1)
+    copied = [prompt(at=0), {"sidechain": asked | {"isSidechain": True}}.get(lane, asked)]
+    if lane == "embedded":
+        copied[1] = agent_progress(asked)
+    session_file(tmp_path, SID, queue_operation(at=0), *copied)
+    own = [queue_operation(at=50), prompt("Own", at=51, promptId="own"), response("msg_2", at=52)]
+    result = tool_result("toolu_1", at=60)
+    session_file(tmp_path, FORK, *own, *(fork_2_1_181(copied) if lane != "agent" else []), result)
+    if lane == "agent":
+        agent_file(tmp_path, FORK, "a1", *copied)
+    assert tool_calls(tmp_path) == {SID: 0, FORK: 1}
+    shown = [(turn.key, tool.id) for turn in load(tmp_path, FORK).turns for tool in turn.late_tool_calls]
+    assert [tool_id for _, tool_id in shown] == ["toolu_1"]
+
+
+def test_a_late_result_in_an_agents_file_goes_to_the_turn_before_it(tmp_path: Path) -> None:
+    """The copied call is shown in the fork's latest turn, or in one of its own where there is none."""
+    session_file(tmp_path, SID, queue_operation(at=0), *ASKED)
+    own = [prompt("Own", at=51, promptId="own"), response("msg_2", at=52)]
+    session_file(tmp_path, FORK, *fork_2_1_181(ASKED), queue_operation(at=50), *own)
+    agent_file(tmp_path, FORK, "a1", tool_result("toolu_1", at=60))
+    session_file(tmp_path, YOUNGER, *fork_2_1_181(ASKED), queue_operation(at=70))
+    assert tool_calls(tmp_path) == {SID: 0, FORK: 1, YOUNGER: 0}
+    (turn,) = load(tmp_path, FORK).turns
+    assert (turn.key, [tool.id for tool in turn.late_tool_calls]) == ("own", ["toolu_1"])

@@ -68,7 +68,7 @@ LINES: dict[str, tuple[bytes, str]] = {
     "bad count": (dump(response(usage=USAGE | {"input_tokens": "x"})), "used"),
     "NULs before": (b"\0\0\0" + dump(prompt()), "used"),
     "joined": (dump(prompt())[:-1] + dump(response()), "used"),
-    "joined with ignored": (dump(meta("mode"))[:-1] + b" " + dump(prompt()), "ignored"),
+    "joined with ignored": (dump(meta("mode"))[:-1] + b" " + dump(prompt()), "used"),
     "mode": (dump(meta("mode", mode="normal")), "ignored"),
     "spaced mode": (b'{ "type": "mode" }\n', "ignored"),
     "context": (dump(attachment("skill_listing", at=0)), "ignored"),
@@ -180,7 +180,7 @@ def test_skipped_lines_still_tell_that_time_passed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("time", ["2026-99-99T99:99:99Z", "soon", 5, None])
 def test_a_skipped_line_with_a_bad_time_is_still_skipped(tmp_path: Path, time: object) -> None:
     """Nobody decodes it, and nobody trips over it."""
-    line = attachment("skill_listing", at=8) | {"timestamp": time}
+    line = attachment("skill_listing", at=8, rendered="x" * 40_000) | {"timestamp": time}
     path = write(tmp_path / "a.jsonl", line, prompt())
     assert read(path)[0] == [None, "user"]
 
@@ -210,7 +210,7 @@ def test_an_interrupted_read_accounts_for_the_lines_it_saw(tmp_path: Path, monke
     """A disk that fails in the middle leaves a problem and a true account."""
 
     def failing(self: object) -> Any:
-        self.number, self.offset_bytes = 1, 0  # type: ignore[attr-defined]
+        self.number = 1  # type: ignore[attr-defined]
         yield dump(prompt())
         raise OSError(5, "Input/output error")
 

@@ -172,6 +172,7 @@ def busy_session() -> tuple[list[Line], list[Line]]:
         ask("msg_1", tool_use("toolu_1", "Agent", prompt="look", subagent_type="Explore"), at=2),
         ask("msg_1", tool_use("toolu_2", command="git commit -m x && gh pr create"), at=2),
         *[agent_progress(line) for line in agent[:2]],
+        ask("msg_i", tool_use("toolu_i"), at=3, isSidechain=True),
         progress("bash_progress", at=3),
         tool_result("toolu_1", "agentId: a1", at=9, result={"agentId": "a1", "totalDurationMs": 5}),
         tool_result("toolu_2", "[main 1a2b3c4] x", at=9, result={"stdout": "", "durationMs": 3}),
@@ -198,7 +199,8 @@ def write_folder(root: Path, main: list[Line | bytes], agent: list[Line | bytes]
     session_file(root, SID, *main)
     agent_file(root, SID, "a1", *agent, about=about)
     half = [line for line in main[: len(main) // 2] if isinstance(line, dict)]
-    own = [queue_operation(at=900), prompt("Fork", at=901), response("msg_f", at=902), cost_state("0.02")]
+    results = [tool_result(tool_id, at=901) for tool_id in ("toolu_1", "toolu_2", "toolu_i")]
+    own = [queue_operation(at=900), *results, prompt("Fork", at=902), response("msg_f", at=903), cost_state("0.02")]
     session_file(root, FORK, *fork_2_1_181(half), *own)
 
 

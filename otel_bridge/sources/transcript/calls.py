@@ -18,6 +18,7 @@ from msgspec import Struct, structs
 
 from otel_bridge.model import STANDARD_TERMS, Iteration, Terms, Usage
 from otel_bridge.sources.transcript.records import (
+    EMPTY_RAW,
     SYNTHETIC_MODEL,
     CountMessage,
     CountRecord,
@@ -32,6 +33,7 @@ RANK_MAIN, RANK_SIDECHAIN, RANK_EMBEDDED = 0, 1, 2
 NO_MODEL = "unknown"
 """Model of a response that names none; no price list has it."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END_OF_TIME_NS = 1 << 63
 
 _FORK_ORIGIN = re.compile(rb'"sessionId"\s*:\s*"([^"]+)"')
@@ -196,8 +198,9 @@ def _take_identity(draft: CallDraft, record: CountRecord, message: CountMessage,
     draft.model = message.model or draft.model
     draft.request_id = record.requestId
     draft.requested_model = record.requestedModel
-    found = _FORK_ORIGIN.search(bytes(record.forkedFrom))
-    named = found[1].decode("utf-8", "replace") if found else record.sessionId
+    named = record.sessionId
+    if record.forkedFrom is not EMPTY_RAW and (found := _FORK_ORIGIN.search(bytes(record.forkedFrom))):
+        named = found[1].decode("utf-8", "replace")
     draft.home = named if named and named != session_id else ""
 
 
@@ -247,7 +250,6 @@ def time_ns(at: datetime | None) -> int:
     """Return nanoseconds since the epoch; 0 where there is no usable time (till 2262). Times without zone are UTC."""
     if at is None:
         return 0
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    at_ns = round(at.timestamp() * 1_000_000) * 1000
+    since = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - _EPOCH
+    at_ns = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
     return at_ns if 0 < at_ns < _END_OF_TIME_NS else 0

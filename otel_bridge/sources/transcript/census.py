@@ -121,10 +121,14 @@ class CensusTaker:
         census.calls = sorted(self._drafts.values(), key=lambda call: (call.ended_ns, call.key))
         counted: set[str] = set()
         for draft in census.calls:
-            finished = [tool_id for tool_id in draft.tool_ids if tool_id in self._results and tool_id not in counted]
-            counted.update(finished)
-            draft.tool_ends_ns = {fingerprint(tool_id): self._results[tool_id] for tool_id in sorted(finished)}
-            draft.tool_ids, draft.request_id = [], None  # a census is kept small: only counts and times are asked of it
+            draft.request_id = None  # a census is kept small: only counts and times are asked of it
+            if draft.tool_ids:
+                finished = sorted(
+                    tool_id for tool_id in draft.tool_ids if tool_id in self._results and tool_id not in counted
+                )
+                counted.update(finished)
+                draft.tool_ends_ns = {fingerprint(tool_id): self._results[tool_id] for tool_id in finished}
+                draft.tool_ids = []
         census.prompts = sorted(self._prompts.items())
         return census
 

@@ -24,6 +24,14 @@ USED_ATTACHMENTS = frozenset({
 })  # fmt: skip
 """Attachments worth decoding; the others repeat context shown to the model (up to 52 KB each on 2.1.329)."""
 
+IGNORED_PROGRESS = frozenset({
+    "bash_progress", "hook_progress", "query_update", "search_results_received", "waiting_for_task",
+})  # fmt: skip
+"""Progress that repeats or announces what other lines say."""
+
+PLAIN_KINDS = USED_KINDS - {"progress", "attachment"}
+"""Used types that need no look at what is inside them."""
+
 _PEEK_BYTES = 2048
 _TYPE_KEY = b'"type":"'
 _CONVERSATION = (b'"type":"user"', b'"type":"message"')
@@ -32,17 +40,13 @@ _ATTACHMENT = b'"attachment":{"type":"'
 _PROGRESS = b'"type":"progress","data":{"type":"'
 _IGNORED = {kind.encode(): kind for kind in IGNORED_KINDS}
 _USED_ATTACHMENTS = frozenset(kind.encode() for kind in USED_ATTACHMENTS)
-_IGNORED_PROGRESS = {
-    kind.encode(): f"progress/{kind}"
-    for kind in ("bash_progress", "hook_progress", "query_update", "search_results_received", "waiting_for_task")
-}
+_IGNORED_PROGRESS = {kind.encode(): f"progress/{kind}" for kind in IGNORED_PROGRESS}
 
 
 def ignored_kind(raw: bytes) -> str | None:
     """Return the type of a line that needs no decoding (``attachment/…``, ``progress/…`` spelled out), else ``None``.
 
     An unescaped ``"type":"`` cannot be inside a JSON string, and with no second ``{`` before it, it is the line's own.
-    Runs once per line of every transcript.
     """
     at = raw.find(_TYPE_KEY, 0, _PEEK_BYTES)
     if at < 0 or raw.startswith(_CONVERSATION, at):

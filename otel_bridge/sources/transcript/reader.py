@@ -22,9 +22,16 @@ class LineReader:
 
     def __init__(self, path: str, max_line_bytes: int = MAX_LINE_BYTES) -> None:
         self.number = 0
-        self.offset_bytes = 0
         self._path = path
         self._limit = max_line_bytes + 1
+        self._file: IO[bytes] | None = None
+        self._line = b""
+        self._skipped_bytes = 0
+
+    @property
+    def offset_bytes(self) -> int:
+        """Where the line just given begins; 0 before the first one."""
+        return self._file.tell() - self._skipped_bytes - len(self._line) if self._file else 0
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the lines.
@@ -32,17 +39,18 @@ class LineReader:
         Raises:
             OSError: the file cannot be opened or read.
         """
-        limit, next_offset = self._limit, 0
+        limit = self._limit
         with open(self._path, "rb", buffering=_BUFFER_BYTES) as file:  # noqa: PTH123 - see TranscriptFile.path
+            self._file = file
             # a file within the limit has no line over it, and iterating is faster than asking for bounded lines
             is_small = os.fstat(file.fileno()).st_size < limit
-            for raw in file if is_small else iter(partial(file.readline, limit), b""):
-                self.number += 1
-                self.offset_bytes = next_offset
-                next_offset += len(raw)
-                if len(raw) == limit and not raw.endswith(b"\n"):
-                    next_offset += _skip_line(file)
-                yield raw
+            lines = file if is_small else iter(partial(file.readline, limit), b"")
+            for self.number, self._line in enumerate(lines, 1):
+                if not is_small:
+                    is_cut = len(self._line) == limit and not self._line.endswith(b"\n")
+                    self._skipped_bytes = _skip_line(file) if is_cut else 0
+                yield self._line
+            self._file = None
 
 
 def _skip_line(file: IO[bytes]) -> int:

@@ -92,10 +92,17 @@ class CountProgress(Struct, gc=False):
     agentId: str | None = None
 
 
+class CountAttachment(Struct, gc=False):
+    """``attachment``, reduced to what it is."""
+
+    type: str | None = None
+
+
 class CountRecord(Struct, gc=False):
     """A line, as far as counting needs it (decoding the rest as well costs a tenth more)."""
 
     isSidechain: bool | None = False
+    attachment: CountAttachment | None = None
     cwd: str | None = None
     sessionId: str | None = None
     type: str | None = None
@@ -148,10 +155,9 @@ class HookInfo(Struct, gc=False):
     durationMs: Milliseconds | None = None
 
 
-class AttachmentRecord(Struct, gc=False):
-    """``attachment`` of the hook types and of queued commands; other types are skipped before decoding."""
+class AttachmentRecord(CountAttachment, gc=False):
+    """``attachment`` of the hook types and of queued commands; nothing is taken from other types."""
 
-    type: str | None = None
     prompt: Raw = EMPTY_RAW
     hookName: str | None = None
     hookEvent: str | None = None

@@ -11,7 +11,6 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain, pairwise
 from typing import Generic, TypeVar
 
 import msgspec
@@ -126,8 +125,11 @@ class Survey(Generic[SummaryT]):
 
     def _sharing_sessions(self) -> list[str]:
         """Return the sessions that hold a call some other session holds too."""
-        every = sorted(chain.from_iterable(self._keys.values()))
-        repeated = {key for key, following in pairwise(every) if key == following}
+        seen: set[int] = set()
+        repeated: set[int] = set()
+        for keys in self._keys.values():
+            repeated.update(seen.intersection(keys))
+            seen.update(keys)
         return [session_id for session_id, keys in sorted(self._keys.items()) if not repeated.isdisjoint(keys)]
 
 

@@ -11,6 +11,7 @@ from tests.transcripts import (
     SID,
     Line,
     agent_file,
+    agent_progress,
     ask,
     at_ns,
     call_keys,
@@ -156,3 +157,14 @@ def test_title_project_and_times_agree_in_both_ways_of_reading(tmp_path: Path) -
     assert (row.project, row.title) == (session.project, session.title) == ("/home/dev/widgets", None)
     assert row.started_at == "2026-03-02T09:00:00.000Z"
     assert session.started_ns == at_ns(0)
+
+
+def test_a_copy_keeps_what_the_files_own_line_has_lost(tmp_path: Path) -> None:
+    """Where a tool call is damaged in the agent's file and whole in the embedded copy, it is counted and shown."""
+    whole = ask("msg_a", tool_use("toolu_a"), at=3)
+    damaged = ask("msg_a", tool_use("toolu_a") | {"id": None}, at=3)
+    lines = [prompt(at=0), ask("msg_1", tool_use(name="Task", prompt="look"), at=1), agent_progress(whole)]
+    session_file(tmp_path, SID, *lines, tool_result(at=9, result={"agentId": "a1"}))
+    agent_file(tmp_path, SID, "a1", prompt("look", at=2), damaged, tool_result("toolu_a", at=4))
+    assert sorted(tool.id for tool in load(tmp_path).tool_calls() if tool.is_finished) == ["toolu_1", "toolu_a"]
+    assert count(tmp_path).totals.tool_calls == 2

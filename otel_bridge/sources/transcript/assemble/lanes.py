@@ -186,9 +186,9 @@ class _Seen:
 
 def _facts(entry: Entry) -> list[str]:
     if isinstance(entry, ResponseEntry):
-        return [entry.key, *(use.id for use in entry.tool_uses)]
+        return [entry.key, *(f"use:{use.id}" for use in entry.tool_uses)]
     if isinstance(entry, ResultEntry):
-        return [result.tool_id for result in entry.results]
+        return [f"result:{result.tool_id}" for result in entry.results]
     if isinstance(entry, PromptEntry):
         return [f"prompt:{entry.digest}"]
     return []

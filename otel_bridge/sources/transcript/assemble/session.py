@@ -123,6 +123,12 @@ class SessionAssembly:
                 del free[key]
                 add_uses(response, sorted(self._sorter.uses[key].values(), key=lambda use: (use.at_ns, use.id)))
                 response.uses = [use for use in response.uses if self._askers[use.id] == key]
+        calls[MAIN].adopted = {
+            tool_id: response
+            for lane in calls.values()
+            for tool_id, response in lane.adopted.items()
+            if self._askers[tool_id] == response.draft.key
+        }
         return calls
 
     def _turns(self) -> tuple[Turn, ...]:
@@ -130,6 +136,7 @@ class SessionAssembly:
         foreign = (key for key, owner in self._options.ownership.owners.items() if owner != self._session_id)
         parts = deal_out(main.entries, self._calls[MAIN], foreign, self._options.now_ns)
         self._place_agents(parts)
+        self._place_late_tools(parts)
         turns: list[Turn] = []
         for part in parts:
             turns.append(self._turn(part, len(turns), turns[-1] if turns else None))
@@ -139,15 +146,30 @@ class SessionAssembly:
         """Agents without a finished tool call go to the turn of their prompt id, else to the latest one before them."""
         for lane_id in self._builder.unhosted():
             lane = self._lanes[lane_id]
-            started_ns = min((entry.at_ns for entry in lane.entries if entry.at_ns), default=0)
+            times = [entry.at_ns for entry in lane.entries if entry.at_ns] or [0]
             prompt_id = next((entry.prompt_id for entry in lane.entries if entry.prompt_id), None)
-            before = [part for part in parts if part.segment.started_ns <= started_ns] or parts[:1]
-            same = [part for part in before if part.segment.key == prompt_id]
-            home = (same or before)[-1:]
-            if not home:  # the main file is gone
-                home = [TurnParts(_orphan_segment(prompt_id or f"agent-{lane_id}", lane, self._options.now_ns))]
-                parts.extend(home)
-            home[0].agent_lanes.append(lane_id)
+            self._home(parts, times, prompt_id, f"agent-{lane_id}").agent_lanes.append(lane_id)
+
+    def _place_late_tools(self, parts: list[TurnParts]) -> None:
+        """Give copied tool calls whose result came outside the main lane to the latest turn before it."""
+        main = self._calls[MAIN]
+        for tool_id, response in main.adopted.items():
+            if tool_id not in main.results and tool_id in self._index.results:
+                result = self._index.results[tool_id]
+                home = self._home(parts, [result.at_ns], None, f"tool-{tool_id}")
+                home.results[tool_id] = result
+                home.late_tools.append((tool_id, response))
+
+    def _home(self, parts: list[TurnParts], times: list[int], prompt_id: str | None, orphan_key: str) -> TurnParts:
+        """Return the turn of a prompt id, else the latest one before the first time, else a new one."""
+        before = [part for part in parts if part.segment.started_ns <= min(times)] or parts[:1]
+        same = [part for part in before if part.segment.key == prompt_id]
+        for home in (same or before)[-1:]:
+            return home
+        is_over = self._options.now_ns - max(times) > IDLE_TURN_NS  # the main file is gone
+        key, end_reason = prompt_id or orphan_key, "idle" if is_over else "open"
+        parts.append(TurnParts(Segment(None, key, key, 0, min(times), max(times), end_reason)))
+        return parts[-1]
 
     def _turn(self, part: TurnParts, index: int, previous: Turn | None) -> Turn:
         segment = part.segment
@@ -240,12 +262,6 @@ class SessionAssembly:
                 for key in self._sorter.drafts
             ),
         )
-
-
-def _orphan_segment(key: str, lane: Lane, now_ns: int) -> Segment:
-    times = [entry.at_ns for entry in lane.entries if entry.at_ns] or [0]
-    is_over = now_ns - max(times) > IDLE_TURN_NS
-    return Segment(None, key, key, 0, min(times), max(times), "idle" if is_over else "open")
 
 
 def _prompt(segment: Segment, *, keep_content: bool) -> Prompt:
