@@ -129,8 +129,8 @@ def test_files_and_folders_may_be_given_together_and_count_once(tmp_path: Path) 
     assert count(*roots).totals.calls == 1
 
 
-def test_linked_folders_are_followed_and_loops_end(tmp_path: Path) -> None:
-    """A linked project folder counts once, a link to a folder above comes to an end, dangling ones are let be."""
+def test_linked_folders_are_followed_and_loops_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A linked project folder counts, once; a link to a folder above is entered once; dangling ones are let be."""
     session_file(tmp_path / "elsewhere", SID, prompt())
     home = tmp_path / "home"
     home.mkdir()
@@ -138,7 +138,16 @@ def test_linked_folders_are_followed_and_loops_end(tmp_path: Path) -> None:
     (home / "again").symlink_to(tmp_path / "elsewhere" / "projects")
     (home / "loop").symlink_to(tmp_path)
     (home / f"{OTHER}.jsonl").symlink_to(tmp_path / "gone.jsonl")
+    entered: list[Path] = []
+    scandir = os.scandir
+
+    def recorded(folder: str) -> object:
+        entered.append(Path(folder).resolve())
+        return scandir(folder)
+
+    monkeypatch.setattr("os.scandir", recorded)
     assert found(home) == {SID: [None]}
+    assert len(entered) == len(set(entered)) + 1  # the root is looked at before it is entered
 
 
 def test_only_regular_files_are_opened(tmp_path: Path) -> None:
