@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
+from functools import cache
 
 from msgspec import Struct
 
@@ -71,8 +72,9 @@ class Totals(Struct):
         self.tool_calls += other.tool_calls
 
 
+@cache
 def day_of(zone: tzinfo) -> Callable[[int], str]:
-    """Return a function from nanoseconds since the epoch to the date (``2026-11-21``) in ``zone``; it caches."""
+    """Return a function from nanoseconds since the epoch to the date (``2026-11-21``) in ``zone``; it remembers."""
     days: dict[int, str] = {}
 
     def day(at_ns: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, tzinfo
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -24,18 +23,26 @@ def zone_of(name: str | None) -> tzinfo:
     """
     if name is None:
         return local_zone()
-    if name.upper() == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise UsageError(f"--timezone: no zone {name!r} here; names look like Europe/Prague, or UTC") from error
+    zone = _zone_named(name)
+    if zone is None:
+        raise UsageError(f"--timezone: no zone {name!r} here; names look like Europe/Prague, or UTC")
+    return zone
 
 
 def local_zone() -> tzinfo:
     """Return this machine's zone: by name where it has one, so that past days get their own offset."""
     name = environment().get("TZ", "").lstrip(":") or os.path.realpath("/etc/localtime").partition("zoneinfo/")[2]
+    return _zone_named(name) or datetime.now().astimezone().tzinfo or UTC
+
+
+def _zone_named(name: str) -> tzinfo | None:
+    if name.upper() in {"UTC", "ETC/UTC"}:
+        return UTC
+    if not name:
+        return None
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - many machines run on UTC and start faster without it
+
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        return datetime.now().astimezone().tzinfo or UTC
+        return None

@@ -105,11 +105,10 @@ def tally_calls(census: SessionCensus, *, zone: tzinfo) -> SessionTally:
     lower_bound_calls = 0
     times = [at_ns for _, at_ns in census.prompts]
     for call in census.calls:
-        at_ns = call.ended_ns
+        at_ns, card = call.ended_ns, None
         times.append(at_ns)
         lower_bound_calls += not call.is_stopped
-        usage = call.usage()
-        model, on, card = call.model, day(at_ns), None
+        usage, model, on = call.usage(), call.model, day(at_ns)
         if call.iterations:
             cost = call.cost_usd(price_call)
         else:
@@ -117,10 +116,11 @@ def tally_calls(census: SessionCensus, *, zone: tzinfo) -> SessionTally:
             cost = None if card is None else _PRICED_LATER
         group = groups[model, on, card]
         group.add_call(usage, cost)
-        for result_ns in call.tool_ends_ns.values():
-            times.append(result_ns)
-            result_on = day(result_ns)
-            (group if result_on == on else groups[model, result_on, card]).tool_calls += 1
+        if call.tool_ends_ns:
+            for result_ns in call.tool_ends_ns.values():
+                times.append(result_ns)
+                result_on = day(result_ns)
+                (group if result_on == on else groups[model, result_on, card]).tool_calls += 1
     for model, at_ns in census.late_tools:
         times.append(at_ns)
         groups[model, day(at_ns), None].tool_calls += 1

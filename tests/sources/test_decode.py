@@ -6,9 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from otel_bridge.sources.transcript.decode import DECODE_ERRORS, decode_count, decode_record, repair_line, salvage
+from otel_bridge.sources.transcript.decode import DECODE_ERRORS, decode_count, record_decoder, repair_line, salvage
 from otel_bridge.sources.transcript.records import Record, ToolUseResult, UsageRecord
 from tests.transcripts import USAGE, Line, ask, dump, iso, prompt, response, text, tool_result, tool_use
+
+
+decode_record = record_decoder()
 
 
 def repaired(line: Line | bytes) -> tuple[list[Record], list[str]]:

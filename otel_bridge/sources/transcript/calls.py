@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 from zlib import crc32
@@ -34,6 +34,7 @@ NO_MODEL = "unknown"
 """Model of a response that names none; no price list has it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _END_OF_TIME_NS = 1 << 63
 
 _FORK_ORIGIN = re.compile(rb'"sessionId"\s*:\s*"([^"]+)"')
@@ -152,9 +153,9 @@ def response_key(record: CountRecord, message: CountMessage, position: Position)
     return record.uuid or position.place
 
 
-def fingerprint(tool_id: str) -> int:
-    """Return a number that tells the tool calls of one response apart, in a fifth of an id's room."""
-    return crc32(tool_id.encode("utf-8", "replace"))
+def fingerprint(name: str) -> int:
+    """Return 32 bits of an id, in a fifth of its room: enough to tell the tool calls of one response apart."""
+    return crc32(name.encode("utf-8", "replace"))
 
 
 def is_response(message: CountMessage | None) -> bool:
@@ -250,6 +251,5 @@ def time_ns(at: datetime | None) -> int:
     """Return nanoseconds since the epoch; 0 where there is no usable time (till 2262). Times without zone are UTC."""
     if at is None:
         return 0
-    since = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - _EPOCH
-    at_ns = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
+    at_ns = ((at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND * 1000
     return at_ns if 0 < at_ns < _END_OF_TIME_NS else 0

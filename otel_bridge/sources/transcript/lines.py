@@ -16,7 +16,7 @@ from otel_bridge.sources.transcript.decode import (
     Decode,
     RecordT,
     decode_count,
-    decode_record,
+    record_decoder,
     repair_line,
 )
 from otel_bridge.sources.transcript.discover import TranscriptFile
@@ -42,7 +42,6 @@ _LONGEST_KIND = 64
 
 _UUID = re.compile(rb'"uuid":"([0-9a-f-]{36})"')
 _TIMESTAMP = re.compile(rb'"timestamp":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z)"')
-_decode_time = msgspec.json.Decoder(datetime).decode
 
 
 class LineCounts(msgspec.Struct):
@@ -192,7 +191,7 @@ def read_records(
 
     A line of an ignored kind that has a place in the conversation comes as a bare record of its uuid and time.
     """
-    return FileRecords(file, account, decode_record, max_line_bytes, with_ticks=True)
+    return FileRecords(file, account, record_decoder(), max_line_bytes, with_ticks=True)
 
 
 def count_records(
@@ -243,5 +242,5 @@ def tick_record(raw: bytes) -> Record:
     uuid, at = _UUID.findall(raw), _TIMESTAMP.findall(raw)
     time = None
     with suppress(msgspec.ValidationError):  # a 13th month
-        time = _decode_time(b'"' + at[-1] + b'"') if at else None
+        time = msgspec.json.decode(b'"' + at[-1] + b'"', type=datetime) if at else None
     return Record(uuid=uuid[-1].decode() if uuid else None, timestamp=time)

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from otel_bridge.parallel import map_unordered
-from otel_bridge.sources.transcript.calls import Pricer
+from otel_bridge.sources.transcript.calls import Pricer, fingerprint
 from otel_bridge.sources.transcript.census import CensusTaker, SessionCensus
 from otel_bridge.sources.transcript.client_cost import ClientComparison, client_cost, compare
 from otel_bridge.sources.transcript.discover import SessionFiles
@@ -41,7 +41,8 @@ class SessionHead(msgspec.Struct, array_like=True):
 
 class _Result(msgspec.Struct, Generic[SummaryT], array_like=True):
     head: SessionHead
-    keys: list[str]
+    keys: array[int]
+    """Fingerprints of the call keys."""
     packed_census: bytes
     account: LineAccount
     summary: SummaryT
@@ -78,8 +79,8 @@ class Survey(Generic[SummaryT]):
         self._summaries: dict[str, SummaryT] = {}
         self._packed: dict[str, bytes] = {}
         self._keys: dict[str, array[int]] = {}
-        """Hashes of each session's call keys: 8 bytes a call. All that two keys of one hash could do is that ownership
-        is looked at in vain."""
+        """Fingerprints of each session's call keys: 4 bytes a call. All that two keys of one fingerprint could do is
+        that ownership is looked at in vain."""
 
     def summaries(self) -> Iterator[tuple[str, SummaryT]]:
         """Yield each session's id and the summary of its own calls, by session id."""
@@ -110,7 +111,7 @@ class Survey(Generic[SummaryT]):
         self._packed[session_id] = result.packed_census
         self._summaries[session_id] = result.summary
         self.account.add(result.account)
-        self._keys[session_id] = array("q", map(hash, result.keys))
+        self._keys[session_id] = result.keys
 
     def settle(self) -> None:
         """Decide who owns the shared calls and summarize the sessions again that hold some."""
@@ -156,7 +157,7 @@ def survey_sessions(
 def _survey_one(summarize: Summarize[SummaryT], session: SessionFiles) -> _Result[SummaryT]:
     census, account = take_census(session)
     head = SessionHead(census.session_id, census.project, census.title, bool(census.cost_states))
-    keys = [call.key for call in census.calls]
+    keys = array("I", [fingerprint(call.key) for call in census.calls])
     return _Result(head, keys, _pack_census(census), account, summarize(census))
 
 
