@@ -13,13 +13,13 @@ import pickle
 import select
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 _NUMBER_BYTES = 8
-_ORDER = "little"
+_ORDER: Final = "little"
 
 
 def map_unordered(
@@ -91,7 +91,7 @@ def _work(
     """Be a child process: do items until none is left. Whatever fails here, the parent finds out by doing it again."""
     try:
         gc.disable()  # the work makes millions of short-lived objects and no cycles
-        with open(sender, "wb") as pipe:  # noqa: PTH123 - a descriptor
+        with open(sender, "wb") as pipe:
             while (index := counter.take()) < len(items):
                 result = pickle.dumps((index, function(items[index])), pickle.HIGHEST_PROTOCOL)
                 pipe.write(len(result).to_bytes(_NUMBER_BYTES, _ORDER))

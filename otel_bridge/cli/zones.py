@@ -40,7 +40,7 @@ def _zone_named(name: str) -> tzinfo | None:
         return UTC
     if not name:
         return None
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - many machines run on UTC and start faster without it
+    from zoneinfo import ZoneInfo
 
     try:
         return ZoneInfo(name)

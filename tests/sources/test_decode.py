@@ -10,7 +10,6 @@ from otel_bridge.sources.transcript.decode import DECODE_ERRORS, decode_count, r
 from otel_bridge.sources.transcript.records import Record, ToolUseResult, UsageRecord
 from tests.transcripts import USAGE, Line, ask, dump, iso, prompt, response, text, tool_result, tool_use
 
-
 decode_record = record_decoder()
 
 

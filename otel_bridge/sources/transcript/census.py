@@ -119,15 +119,14 @@ class CensusTaker:
         census = self._census
         census.title = self._titles.title
         census.calls = sorted(self._drafts.values(), key=lambda call: (call.ended_ns, call.key))
-        counted: set[str] = set()
+        results = self._results
         for draft in census.calls:
             draft.request_id = None  # a census is kept small: only counts and times are asked of it
             if draft.tool_ids:
-                finished = sorted(
-                    tool_id for tool_id in draft.tool_ids if tool_id in self._results and tool_id not in counted
-                )
-                counted.update(finished)
-                draft.tool_ends_ns = {fingerprint(tool_id): self._results[tool_id] for tool_id in finished}
+                ended = draft.tool_ends_ns
+                for tool_id in sorted(draft.tool_ids):
+                    if tool_id in results:
+                        ended[fingerprint(tool_id)] = results.pop(tool_id)  # a second call of that id has no result
                 draft.tool_ids = []
         census.prompts = sorted(self._prompts.items())
         return census
@@ -144,7 +143,7 @@ class CensusTaker:
                     if not block.id:
                         self._position.report("missing_id", NO_TOOL_USE_ID)
                     elif block.id not in draft.tool_ids:
-                        draft.tool_ids = [*draft.tool_ids, block.id]
+                        draft.tool_ids.append(block.id)
 
     def _add_user(self, record: CountRecord, at_ns: int, is_agent_file: bool) -> None:
         message = record.message
