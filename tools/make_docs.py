@@ -78,7 +78,9 @@ Results go to stdout, everything said to people to stderr."""
 
 def help_of(command: click.Command, name: str) -> str:
     """Return a command's help as a terminal of fixed width shows it."""
-    context = click.Context(command, info_name=name, max_content_width=HELP_WIDTH, terminal_width=HELP_WIDTH)
+    context = click.Context(
+        command, info_name=name, max_content_width=HELP_WIDTH, terminal_width=HELP_WIDTH, **app.context_settings
+    )
     return command.get_help(context)
 
 
