@@ -80,7 +80,7 @@ def make_span(number: int) -> Span:
 
 
 def send_ours(config: OtlpConfig, spans: list[Span]) -> None:
-    sink = open_otlp_sink(config, None, scope=SCOPE)
+    sink = open_otlp_sink([config], scope=SCOPE)
     for start in range(0, len(spans), BATCH):
         sink.send(Batch(Signal.TRACES, RESOURCE, spans[start : start + BATCH]))
     delivery = sink.close()

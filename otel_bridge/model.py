@@ -12,6 +12,8 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from otel_bridge.vcs import BranchLink, Commit, PullRequestLink
+
 IDLE_TURN_NS = 30 * 60 * 1_000_000_000
 """A pause between two records of the main lane that ends a turn (docs/counting.md)."""
 
@@ -94,40 +96,6 @@ class RecordContext(Struct, frozen=True):
     branch: str | None = None
     version: str | None = None
     entrypoint: str | None = None
-
-
-class PullRequest(Struct, frozen=True, order=True):
-    """A change under review: ``repository`` is ``owner/name``."""
-
-    repository: str
-    number: int
-    url: str
-
-    @property
-    def repository_url(self) -> str:
-        """The repository's browser URL (the pull request's URL up to the number), without ``.git``."""
-        for marker in ("/pull/", "/pulls/", "/-/merge_requests/", "/merge_requests/", "/pull-requests/"):
-            if marker in self.url:
-                return self.url.split(marker, 1)[0]
-        return self.url
-
-
-class PullRequestLink(Struct, frozen=True):
-    """A session touched a pull request: created, edited, commented on it, or just ``linked`` to it."""
-
-    pull_request: PullRequest
-    at_ns: int
-    action: str = "linked"
-
-
-class Commit(Struct, frozen=True):
-    """A commit a tool call made; ``sha`` is as abbreviated as git printed it."""
-
-    sha: str
-    kind: str
-    """``committed``, ``amended`` or ``cherry-picked``."""
-    branch: str | None
-    at_ns: int
 
 
 class ApiError(Struct, frozen=True):
@@ -334,6 +302,13 @@ class Quality(Struct, frozen=True):
     """Calls copied from another session (a fork or resume), counted there."""
 
 
+class Unrecorded(Struct, frozen=True):
+    """The client's total less ours, at the time it was written."""
+
+    at_ns: int
+    cost_usd: Decimal
+
+
 class Session(Struct, frozen=True):
     """Everything one session did, from all of its files. Calls copied from another session are not in it."""
 
@@ -347,11 +322,15 @@ class Session(Struct, frozen=True):
     """The first working folder recorded."""
     forked_from: str | None = None
     pull_requests: tuple[PullRequestLink, ...] = ()
+    branch_links: tuple[BranchLink, ...] = ()
+    """What other sessions know of the branches of this one's project."""
     client_cost_usd: Decimal | None = None
     """The client's own total (``cost-state``), less what a fork inherited."""
     unrecorded_cost_usd: Decimal | None = None
     """Client total less ours for the calls the client had counted by then."""
     unrecorded_reasons: tuple[str, ...] = ()
+    unrecorded_history: tuple[Unrecorded, ...] = ()
+    """What ``unrecorded_cost_usd`` would have been at each total the client wrote, where it can be told."""
     quality: Quality = Quality()
     problems: tuple[Problem, ...] = ()
     """The first ones of each file."""

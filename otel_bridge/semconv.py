@@ -13,7 +13,7 @@ from typing import Literal
 from msgspec import Struct
 
 from otel_bridge import __version__
-from otel_bridge.telemetry import Scope, SpanKind
+from otel_bridge.telemetry import Instrument, Metric, Scope, SpanKind
 
 SCHEMA_URL = "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
 RESOURCE_SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
@@ -264,3 +264,117 @@ PULL_REQUEST = EventShape(
     (*_event, *_change, TOOL_CALL_ID),
 )
 EVENTS = (SESSION_START, EXCEPTION, COMPACTION, HOOK, PERMISSION_DENIED, COMMIT, PULL_REQUEST)
+
+# Metrics: the facts that only they carry
+_series = _Group()
+CALL_SOURCE = _series("coding_agent.call.source", "string", "`main`, `subagent`, `auxiliary` or `unrecorded`")
+TOKEN_MODALITY = _series("gen_ai.token.modality", "string", "Always `unknown`: no record breaks tokens down")
+ACTIVITY = _series("coding_agent.activity", "string", "`agent` at work, or waiting for the `user`")
+LINE_CHANGE_TYPE = _series("vcs.line_change.type", "string", "`added` or `removed`")
+PROBLEM_KIND = _series("coding_agent.problem.kind", "string", "`unpriced_call`, `output_lower_bound` or `api_error`")
+
+METRICS: dict[str, Metric] = {}
+"""Name → declaration, in the order of this file."""
+
+_MODELS = (OPERATION_NAME, PROVIDER_NAME, REQUEST_MODEL, RESPONSE_MODEL)
+
+
+def _metric(name: str, unit: str, instrument: Instrument, brief: str, *attributes: str) -> Metric:
+    METRICS[name] = Metric(name, unit, instrument, brief, (SESSION_ID, *attributes))
+    return METRICS[name]
+
+
+def _tokens(kind: str, brief: str) -> Metric:
+    name = f"gen_ai.client.inference.usage.{kind}"
+    return _metric(name, "{token}", Instrument.COUNTER, brief, *_MODELS, TOKEN_MODALITY)
+
+
+COST = _metric(
+    "coding_agent.cost",
+    "USD",
+    Instrument.COUNTER,
+    "List price of the calls; with source `unrecorded`, what the client's own total has beyond them",
+    REQUEST_MODEL,
+    RESPONSE_MODEL,
+    CALL_SOURCE,
+)
+USAGE_INPUT = _tokens("input_tokens", "Whole prompts, cache included")
+USAGE_OUTPUT = _tokens("output_tokens", "Answers")
+USAGE_CACHE_READ = _tokens("cache_read.input_tokens", "Part of the input: read from the cache")
+USAGE_CACHE_WRITE = _tokens("cache_write.input_tokens", "Part of the input: written to the cache")
+USAGE_REASONING = _tokens("reasoning.output_tokens", "Part of the output, where the client says so")
+CHANGE_COST = _metric(
+    "coding_agent.change.cost",
+    "USD",
+    Instrument.GAUGE,
+    "List price of the session's calls so far that belong to a pull request; without one, of those of none",
+    REPOSITORY_URL,
+    CHANGE_ID,
+)
+SESSION_INFO = _metric(
+    "coding_agent.session.info",
+    "{session}",
+    Instrument.GAUGE,
+    "1 for what is known of the session, 0 for what was thought of it before",
+    AGENT_NAME,
+    HOST_TYPE,
+    USER_NAME,
+    REPOSITORY_URL,
+)
+TOOL_DURATION = _metric(
+    "gen_ai.execute_tool.duration",
+    "s",
+    Instrument.HISTOGRAM,
+    "Finished tool calls, the wait for permission included",
+    TOOL_NAME,
+    TOOL_TYPE,
+    MCP_SERVER,
+    ERROR_TYPE,
+)
+INFERENCE_DURATION = _metric(
+    "gen_ai.client.inference.duration", "s", Instrument.HISTOGRAM, "Model calls, retries included", *_MODELS
+)
+AGENT_DURATION = _metric(
+    "gen_ai.invoke_agent.duration",
+    "s",
+    Instrument.HISTOGRAM,
+    "Turns of the main agent and runs of sub-agents that are over",
+    AGENT_NAME,
+    ERROR_TYPE,
+)
+AGENT_INFERENCE_CALLS = _metric(
+    "gen_ai.invoke_agent.inference_calls",
+    "{inference_call}",
+    Instrument.HISTOGRAM,
+    "Model calls of one turn or run, those of its sub-agents not included",
+    AGENT_NAME,
+)
+AGENT_TOOL_CALLS = _metric(
+    "gen_ai.invoke_agent.tool_calls", "{tool_call}", Instrument.HISTOGRAM, "Likewise, finished tool calls", AGENT_NAME
+)
+PERMISSION_WAITS = _metric(
+    "coding_agent.permission.wait",
+    "s",
+    Instrument.HISTOGRAM,
+    "Tool calls that waited for the user's permission",
+    TOOL_NAME,
+)
+ACTIVE_TIME = _metric(
+    "coding_agent.active_time", "s", Instrument.COUNTER, "Time of turns that are over, by who was waited for", ACTIVITY
+)
+LINES = _metric("coding_agent.lines", "{line}", Instrument.COUNTER, "Lines that tools changed", LINE_CHANGE_TYPE)
+COMMITS = _metric("coding_agent.commits", "{commit}", Instrument.COUNTER, "Commits that tool calls made")
+PROBLEMS = _metric(
+    "coding_agent.problems",
+    "{problem}",
+    Instrument.COUNTER,
+    "What makes numbers less than certain, and requests that failed",
+    PROBLEM_KIND,
+    RESPONSE_MODEL,
+)
+PRICE_DIFFERENCE = _metric(
+    "coding_agent.price.difference",
+    "USD",
+    Instrument.GAUGE,
+    "At most 0: what our price of the calls has beyond the client's own total",
+)

@@ -1,4 +1,4 @@
-"""What sinks carry: spans and log records with their resource, independent of any wire format (pure)."""
+"""What sinks carry: spans, log records and data points with their resource, whatever the wire format (pure)."""
 
 from __future__ import annotations
 
@@ -83,9 +83,52 @@ class Scope(Struct, frozen=True):
     schema_url: str = ""
 
 
+class Instrument(StrEnum):
+    """How the points of a metric are to be read; all are cumulative since the start of their series."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Metric(Struct, frozen=True):
+    """What is measured."""
+
+    name: str
+    unit: str
+    """UCUM."""
+    instrument: Instrument
+    brief: str = ""
+    attributes: tuple[str, ...] = ()
+    """All that its points may carry."""
+
+
+class Distribution(Struct, frozen=True):
+    """An exponential histogram: bucket ``i`` counts values above 2^(i / 2^scale), up to and with the next bound."""
+
+    count: int
+    sum: float
+    scale: int
+    zero_count: int = 0
+    """Values of exactly 0; there are none below."""
+    offset: int = 0
+    """Index of the first bucket."""
+    buckets: tuple[int, ...] = ()
+
+
+class DataPoint(Struct):
+    """What a series had come to at a time."""
+
+    metric: Metric
+    attributes: dict[str, AttributeValue]
+    start_ns: int
+    time_ns: int
+    value: int | float | Distribution
+
+
 class Batch(Struct, frozen=True):
     """Items of one signal under one resource, the unit a sink encodes and sends."""
 
     signal: Signal
     resource: Resource
-    items: Sequence[Span] | Sequence[LogRecord]
+    items: Sequence[Span] | Sequence[LogRecord] | Sequence[DataPoint]

@@ -98,11 +98,16 @@ class Received:
 
     @property
     def items(self) -> list[Any]:
-        """The official spans, log records or metrics, in order."""
+        """The official spans, log records or data points, in order."""
         if self.signal == "traces":
             return [span for r in self.message.resource_spans for s in r.scope_spans for span in s.spans]
         if self.signal == "logs":
             return [record for r in self.message.resource_logs for s in r.scope_logs for record in s.log_records]
+        return [point for metric in self.metrics for point in data_points(metric)]
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The official metrics with their points."""
         return [metric for r in self.message.resource_metrics for s in r.scope_metrics for metric in s.metrics]
 
     @property
@@ -110,6 +115,11 @@ class Received:
         """The items this request was answered to have delivered."""
         items = self.items if self.reply.accepts else []
         return items[: len(items) - self.reply.rejected]
+
+
+def data_points(metric: Any) -> Any:
+    """Return the points of a metric, whatever it is."""
+    return getattr(metric, metric.WhichOneof("data")).data_points
 
 
 Script = Iterable[Reply] | Callable[[Received], Reply]

@@ -9,11 +9,13 @@ from pathlib import Path
 import otel_bridge
 from otel_bridge import semconv
 from otel_bridge.convert import session_events, session_spans
-from otel_bridge.telemetry import AttributeValue, LogRecord, Span
+from otel_bridge.convert.metrics import session_metrics
+from otel_bridge.telemetry import AttributeValue, DataPoint, LogRecord, Span
 from tests.convert.samples import EVERYTHING, full_session
 
 PACKAGE = Path(otel_bridge.__file__).parent
 DECLARING = PACKAGE / "semconv.py"
+FAR_NS = 4_000_000_000_000_000_000
 TYPES = {str: "string", int: "int", float: "double", bool: "boolean", tuple: "string[]"}
 
 
@@ -38,6 +40,12 @@ def converted() -> tuple[list[Span], list[LogRecord], list[tuple[str, AttributeV
     return spans, records, pairs
 
 
+def converted_points() -> list[DataPoint]:
+    """Everything the fullest session counts."""
+    batches = session_metrics(full_session(), EVERYTHING, now_ns=FAR_NS)
+    return [item for batch in batches for item in batch.items if isinstance(item, DataPoint)]
+
+
 def test_only_semconv_spells_telemetry_names() -> None:
     """Names are changed in one place: no other module has a string with one of our two namespaces."""
     spelled = [
@@ -60,6 +68,7 @@ def test_the_converter_spells_no_declared_name() -> None:
 def test_every_declared_attribute_is_emitted_with_its_type() -> None:
     """The fullest session has every attribute we declare, each of the declared type, and no other."""
     _, _, pairs = converted()
+    pairs = [*pairs, *((name, value) for point in converted_points() for name, value in point.attributes.items())]
     assert {name for name, _ in pairs} == semconv.ATTRIBUTES.keys()
     for name, value in pairs:
         assert TYPES[type(value)] == semconv.ATTRIBUTES[name].type, name
@@ -97,3 +106,12 @@ def test_text_is_opt_in() -> None:
         semconv.WORKING_DIRECTORY,
         semconv.FILE_PATH,
     }
+
+
+def test_every_declared_metric_is_counted_and_carries_what_is_declared_for_it() -> None:
+    points = converted_points()
+    assert {point.metric.name for point in points} == semconv.METRICS.keys()
+    for name, metric in semconv.METRICS.items():
+        carried = {key for point in points if point.metric is metric for key in point.attributes}
+        assert carried <= set(metric.attributes), name
+        assert semconv.SESSION_ID in carried, name

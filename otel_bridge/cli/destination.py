@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import click
 from msgspec import Struct
@@ -27,54 +27,65 @@ protocol_option = click.option(
 )
 
 
+SYNC_HEADER = {"x-otel-bridge-sync": "1"}
+"""Asks our collector configurations to pass metrics on at once, so that the answer is that of Prometheus: a queue would
+say yes first and drop what is refused later (collector-config/)."""
+
+
 class Destination(Struct, frozen=True):
     """The ways out that were asked for; at least one."""
 
-    traces: OtlpConfig | None = None
-    logs: OtlpConfig | None = None
-    """``None`` where nobody asked for events: they are skipped on purpose."""
+    otlp: tuple[OtlpConfig, ...] = ()
+    """One for each signal that has an endpoint; others are skipped on purpose."""
     file: str | None = None
     to_console: bool = False
 
     @property
     def places(self) -> list[str]:
         """Return names of the places for people."""
-        named = [
-            self.traces.target.place if self.traces else None,
-            self.file,
-            "the terminal" if self.to_console else None,
-        ]
-        return [place for place in named if place]
+        named = [*(config.target.place for config in self.otlp), self.file, "the terminal" if self.to_console else None]
+        return list(dict.fromkeys(place for place in named if place))
 
 
 def destination(
-    env: Mapping[str, str], *, endpoint: str | None, protocol: str | None, file: str | None, to_console: bool
+    env: Mapping[str, str],
+    signals: Collection[Signal],
+    *,
+    endpoint: str | None,
+    protocol: str | None,
+    file: str | None,
+    to_console: bool,
 ) -> Destination:
-    """Choose the ways out. The environment's endpoint is used when no option names any.
+    """Choose the ways out. The environment's endpoints are used when no option names any.
 
     Raises:
         UsageError: there is none, or a variable is wrong.
     """
     by_environment = endpoint is None and file is None and not to_console
-    traces = logs = None
-    if endpoint is not None or (by_environment and names_endpoint(env, Signal.TRACES)):
-        traces = otlp_config(env, Signal.TRACES, endpoint=endpoint, protocol=protocol)
-    if endpoint is not None or (by_environment and names_endpoint(env, Signal.LOGS)):
-        logs = otlp_config(env, Signal.LOGS, endpoint=endpoint, protocol=protocol)
-    if traces is None and file is None and not to_console:
+    otlp = tuple(
+        otlp_config(
+            env,
+            signal,
+            endpoint=endpoint,
+            protocol=protocol,
+            headers=SYNC_HEADER if signal is Signal.METRICS else None,
+        )
+        for signal in Signal
+        if signal in signals and (endpoint is not None or (by_environment and names_endpoint(env, signal)))
+    )
+    if not (otlp or file or to_console):
         raise UsageError(
             "nowhere to send to. Give --endpoint http://localhost:4318 (or set OTEL_EXPORTER_OTLP_ENDPOINT),"
             " --to-file spans.jsonl, or --console"
         )
-    return Destination(traces, logs, file, to_console)
+    return Destination(otlp, file, to_console)
 
 
 def open_sink(to: Destination, *, give_up_s: float, notify: Callable[[str], None]) -> Sink:
     """Open the sink; nothing is connected before the first request. ``notify`` is told of a receiver that is away."""
     sinks: list[Sink] = []
-    if to.traces is not None:
-        retry = RetryPolicy(give_up_s=give_up_s)
-        sinks.append(open_otlp_sink(to.traces, to.logs, scope=SCOPE, retry=retry, notify=notify))
+    if to.otlp:
+        sinks.append(open_otlp_sink(to.otlp, scope=SCOPE, retry=RetryPolicy(give_up_s=give_up_s), notify=notify))
     if to.file is not None:
         sinks.append(open_file_sink(to.file, SCOPE))
     if to.to_console:

@@ -20,12 +20,15 @@ from otel_bridge.pipeline.export import ExportSummary, export_sessions
 from otel_bridge.pipeline.sessions import SessionLibrary
 from otel_bridge.resource import resource_attributes
 from otel_bridge.settings import environment, worker_count
+from otel_bridge.telemetry import Signal
 
 
 @click.command("export", epilog="Example: otel-bridge export --endpoint http://localhost:4318")
 @common_options
 @endpoint_option
 @protocol_option
+@click.option("--only", type=click.Choice([signal.value for signal in Signal]), multiple=True,
+              help="Send only this signal; may be repeated.")  # fmt: skip
 @click.option("--to-file", metavar="FILE", help="Write OTLP/JSON lines as the collector does; - for stdout.")
 @click.option("--console", "to_console", is_flag=True, help="Print the spans as a tree.")
 @click.option("--content", type=click.Choice(["off", "messages", "tools", "all"]), default="off", show_default=True,
@@ -35,6 +38,8 @@ from otel_bridge.settings import environment, worker_count
 @click.option("--give-up", "give_up_s", type=click.FloatRange(min=0), default=60, show_default=True, metavar="SECONDS",
               help="How long to try again a request that finds nobody or a busy receiver.")  # fmt: skip
 @click.option("--include-open", is_flag=True, help="Also send turns that may still grow.")
+@click.option("--no-session-id", is_flag=True,
+              help="Metrics without session ids: fewer series, sums no longer exact.")  # fmt: skip
 @click.option("--paths", "with_paths", is_flag=True, help="Send working folders and file names too.")
 def command(
     *,
@@ -43,36 +48,49 @@ def command(
     or_samples: bool,
     endpoint: str | None,
     protocol: str | None,
+    only: tuple[str, ...],
     to_file: str | None,
     to_console: bool,
     content: str,
     content_bytes: int,
     give_up_s: float,
     include_open: bool,
+    no_session_id: bool,
     with_paths: bool,
 ) -> None:
-    """Send sessions as OpenTelemetry GenAI spans and events.
+    """Send sessions as OpenTelemetry GenAI spans, events and metrics.
 
-    The same transcripts always give the same spans with the same ids, so sending again adds nothing new. A turn that
-    may still grow is held back until it is over. Exits with 4 if the receiver did not take everything.
+    The same transcripts always give the same telemetry at the same times, so sending again adds nothing new. A turn
+    that may still grow is held back until it is over; metrics count it already. Exits with 4 if the receiver did not
+    take everything.
     """
     if as_json + to_console + (to_file == "-") > 1:
         raise UsageError("--json, --console and --to-file - all write to the standard output: give one of them")
-    to = destination(environment(), endpoint=endpoint, protocol=protocol, file=to_file, to_console=to_console)
+    signals = tuple(map(Signal, only)) or tuple(Signal)
+    to = destination(environment(), signals, endpoint=endpoint, protocol=protocol, file=to_file, to_console=to_console)
     options = ConvertOptions(
         resource=resource_attributes(environment()),
         content=_content_policy(content, content_bytes),
         include_open=include_open,
+        metrics_by_session=not no_session_id,
         paths=with_paths,
     )
     files = find_sessions(paths, or_samples=or_samples)
     sizes = {session.session_id: session.size_bytes for session in files}
+    now_ns = time.time_ns()
     with _progress(sum(sizes.values())) as (counted, sent):
         library = SessionLibrary(
-            files, now_ns=time.time_ns(), workers=worker_count(), keep_content=content != "off", progress=counted
+            files, now_ns=now_ns, workers=worker_count(), keep_content=content != "off", progress=counted
         )
         sink = open_sink(to, give_up_s=give_up_s, notify=_say)
-        summary = export_sessions(library, sink, options, progress=lambda session: sent(sizes[session.id]))
+        summary = export_sessions(
+            library,
+            sink,
+            options,
+            now_ns=now_ns,
+            signals=signals,
+            progress=lambda session: sent(sizes[session.id]),
+        )
     _print_summary(summary, to.places, as_json=as_json)
     if not summary.is_complete:
         lost = summary.delivery.total
@@ -117,9 +135,10 @@ def _print_summary(summary: ExportSummary, places: list[str], *, as_json: bool) 
     lines = [
         f"{summary.sessions:,} sessions, {summary.turns:,} turns, {summary.calls:,} model calls,"
         f" {summary.cost_usd:,.4f} USD" + (f" + {summary.unpriced_calls} unpriced" if summary.unpriced_calls else ""),
-        f"{summary.spans:,} spans and {summary.events:,} events to {', '.join(places)}:"
+        f"{summary.spans:,} spans, {summary.events:,} events and {summary.data_points:,} data points"
+        f" to {', '.join(places)}:"
         f" {accepted.accepted:,} accepted, {accepted.rejected:,} rejected, {accepted.undelivered:,} undelivered"
-        + (f", {accepted.skipped:,} skipped (no logs endpoint)" if accepted.skipped else ""),
+        + (f", {accepted.skipped:,} skipped (no endpoint for them)" if accepted.skipped else ""),
     ]
     if summary.open_turns:
         lines.append(f"{summary.open_turns:,} turns are still open and were held back (--include-open sends them)")

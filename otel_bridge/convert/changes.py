@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from otel_bridge import semconv
 from otel_bridge.convert.attributes import Attributes
-from otel_bridge.model import Commit, PullRequestLink
+from otel_bridge.vcs import Commit, PullRequestLink
 
 PROVIDERS = (
     ("/merge_requests/", "gitlab"),

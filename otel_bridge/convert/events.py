@@ -16,8 +16,9 @@ from otel_bridge.convert.attributes import Attributes, add_facts, seconds
 from otel_bridge.convert.changes import change_attributes, commit_attributes
 from otel_bridge.convert.options import ConvertOptions, turn_resource
 from otel_bridge.convert.runs import Run, session_attributes, turn_attributes, turn_runs
-from otel_bridge.model import ApiError, Compaction, HookRun, PullRequestLink, Session, ToolCall, Turn
+from otel_bridge.model import ApiError, Compaction, HookRun, Session, ToolCall, Turn
 from otel_bridge.telemetry import Batch, LogRecord, Signal
+from otel_bridge.vcs import PullRequestLink
 
 WARN = 13
 

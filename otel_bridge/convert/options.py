@@ -31,6 +31,8 @@ class ConvertOptions(Struct, frozen=True):
     """Also convert turns and sub-agents that may still grow: for previews, since a span once sent cannot be amended."""
     agent_usage: bool = True
     """Token counts on agents: recommended by the conventions, but whoever sums without a filter counts twice."""
+    metrics_by_session: bool = True
+    """Session ids on metrics: without them there are fewer series, and sums are no longer exact (docs/metrics.md)."""
     paths: bool = False
     """Working folders and the files tools touched; off because they name people and projects."""
 

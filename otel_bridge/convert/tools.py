@@ -22,7 +22,7 @@ def tool_span(tool: ToolCall, ended_ns: int, run: Run, options: ConvertOptions) 
     attributes: Attributes = {
         semconv.OPERATION_NAME: semconv.OP_EXECUTE_TOOL,
         semconv.TOOL_NAME: tool.name,
-        semconv.TOOL_TYPE: EXTENSION if tool.mcp_server else FUNCTION,
+        semconv.TOOL_TYPE: tool_type(tool),
         semconv.TOOL_CALL_ID: tool.id,
         semconv.AGENT_NAME: run.name,
         **run.common,
@@ -42,6 +42,11 @@ def tool_span(tool: ToolCall, ended_ns: int, run: Run, options: ConvertOptions) 
         max(tool.started_ns, ended_ns),
         attributes,
     )
+
+
+def tool_type(tool: ToolCall) -> str:
+    """Return the conventions' word for what kind of tool it is."""
+    return EXTENSION if tool.mcp_server else FUNCTION
 
 
 def _name(tool: ToolCall) -> str:

@@ -1,16 +1,18 @@
-"""Sessions → spans and events → a sink."""
+"""Sessions → spans, events and metrics → a sink."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from decimal import Decimal
 
 from msgspec import Struct
 
 from otel_bridge.convert import ConvertOptions, session_events, session_spans
+from otel_bridge.convert.metrics import MergedMetrics, session_metrics
 from otel_bridge.convert.runs import turn_runs
 from otel_bridge.model import Problem, Session
 from otel_bridge.sinks import Delivery, Sink
+from otel_bridge.telemetry import Batch, Signal
 
 _MAX_PROBLEMS = 100
 
@@ -25,8 +27,9 @@ class ExportSummary(Struct):
     """Turns that may still grow: held back, to be sent once they are over."""
     spans: int = 0
     events: int = 0
+    data_points: int = 0
     calls: int = 0
-    """Model calls in the spans made."""
+    """Model calls in the turns that were sent."""
     cost_usd: Decimal = Decimal(0)
     """Cost of those calls; unpriced ones are not in it."""
     unpriced_calls: int = 0
@@ -46,28 +49,47 @@ def export_sessions(
     sink: Sink,
     options: ConvertOptions,
     *,
+    now_ns: int,
+    signals: Collection[Signal] = tuple(Signal),
     progress: Callable[[Session], None] = lambda _: None,
 ) -> ExportSummary:
     """Convert and send sessions one by one; close the sink and return the summary.
 
-    On any exception the sink is aborted, so that a file it was writing is not published half.
+    ``now_ns`` only decides whether a session may still grow. On any exception the sink is aborted, so that a file it
+    was writing is not published half.
     """
     summary = ExportSummary()
+    merged = MergedMetrics(options)
     try:
         for session in sessions:
             _count(summary, session, include_open=options.include_open)
-            for batch in session_spans(session, options):
-                summary.spans += len(batch.items)
-                sink.send(batch)
-            for batch in session_events(session, options):
-                summary.events += len(batch.items)
-                sink.send(batch)
+            for batch in _batches(session, options, now_ns, signals):
+                _send(batch, sink, summary)
+            if Signal.METRICS in signals and not options.metrics_by_session:
+                merged.add(session)
             progress(session)
+        for batch in merged.batches():
+            _send(batch, sink, summary)
     except BaseException:
         sink.abort()
         raise
     summary.delivery = sink.close()
     return summary
+
+
+def _batches(session: Session, options: ConvertOptions, now_ns: int, signals: Collection[Signal]) -> Iterator[Batch]:
+    if Signal.TRACES in signals:
+        yield from session_spans(session, options)
+    if Signal.LOGS in signals:
+        yield from session_events(session, options)
+    if Signal.METRICS in signals and options.metrics_by_session:
+        yield from session_metrics(session, options, now_ns)
+
+
+def _send(batch: Batch, sink: Sink, summary: ExportSummary) -> None:
+    counter = {Signal.TRACES: "spans", Signal.LOGS: "events", Signal.METRICS: "data_points"}[batch.signal]
+    setattr(summary, counter, getattr(summary, counter) + len(batch.items))
+    sink.send(batch)
 
 
 def _count(summary: ExportSummary, session: Session, *, include_open: bool) -> None:

@@ -65,6 +65,8 @@ class SessionLibrary:
             client_cost_usd=client.cost_usd,
             unrecorded_cost_usd=client.unrecorded_usd,
             unrecorded_reasons=client.unrecorded_reasons,
+            unrecorded_history=self._survey.unrecorded_history(session_id, price_call),
+            branch_links=self._survey.branch_links(session_id),
         )
 
 

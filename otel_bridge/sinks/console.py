@@ -9,7 +9,7 @@ from typing import TextIO
 from otel_bridge import semconv
 from otel_bridge.sinks import Counts, Delivery
 from otel_bridge.sinks.otlp.encoder import sendable_time
-from otel_bridge.telemetry import Batch, LogRecord, Span
+from otel_bridge.telemetry import Batch, LogRecord, Signal, Span
 
 
 class ConsoleSink:
@@ -20,7 +20,10 @@ class ConsoleSink:
         self._delivery = Delivery()
 
     def send(self, batch: Batch) -> None:
-        """Print a batch."""
+        """Print a batch; data points are for programs and are skipped."""
+        if batch.signal is Signal.METRICS:
+            self._delivery += Delivery({batch.signal: Counts(skipped=len(batch.items))})
+            return
         spans = [item for item in batch.items if isinstance(item, Span)]
         records = [item for item in batch.items if isinstance(item, LogRecord)]
         for line in (*_traces(spans), *map(_event, records)):

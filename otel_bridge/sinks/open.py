@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from otel_bridge.sinks import Sink
 from otel_bridge.sinks.fanout import BySignal
 from otel_bridge.sinks.otlp.config import OtlpConfig
 from otel_bridge.sinks.otlp.courier import Courier
 from otel_bridge.sinks.otlp.delivery import IN_FLIGHT, OtlpSink
-from otel_bridge.sinks.otlp.packing import DEFAULT_LIMITS, Limits, Packer
+from otel_bridge.sinks.otlp.packing import DEFAULT_LIMITS, METRIC_LIMITS, Limits, Packer
 from otel_bridge.sinks.otlp.retry import DEFAULT_RETRY, RetryPolicy
 from otel_bridge.sinks.otlp.transport import make_encoder, open_transport
-from otel_bridge.telemetry import Scope
+from otel_bridge.telemetry import Scope, Signal
 
 
 def open_otlp_sink(
-    traces: OtlpConfig,
-    logs: OtlpConfig | None,
+    configs: Iterable[OtlpConfig],
     *,
     scope: Scope,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: Limits | None = None,
     retry: RetryPolicy = DEFAULT_RETRY,
     in_flight: int = IN_FLIGHT,
     notify: Callable[[str], None] = lambda _: None,
 ) -> Sink:
-    """Open a sink for spans and log records; without ``logs`` log records are skipped on purpose.
+    """Open a sink for the signals of the configurations; other signals are skipped on purpose.
 
     ``notify`` is told, once per signal and from any thread, that the receiver has to be waited for. Nothing is
     connected before the first request. UsageError if certificates or a proxy cannot be used.
@@ -36,6 +35,7 @@ def open_otlp_sink(
         transport = open_transport(config, encoder.content_type, in_flight)
         place = f"{config.target.place} ({config.protocol})"
         courier = Courier(config.signal, place, encoder, transport, retry, notify=notify)
-        return OtlpSink(config.signal, Packer(encoder, limits), courier, in_flight)
+        usual = METRIC_LIMITS if config.signal is Signal.METRICS else DEFAULT_LIMITS
+        return OtlpSink(config.signal, Packer(encoder, limits or usual), courier, in_flight)
 
-    return BySignal({config.signal: open_signal(config) for config in (traces, logs) if config})
+    return BySignal({config.signal: open_signal(config) for config in configs})

@@ -135,7 +135,11 @@ def test_export_reaches_a_receiver_over_every_protocol(transcripts: Path, protoc
         summary = run_json("export", transcripts, "--endpoint", server.endpoint, "--protocol", protocol)
         assert len(server.span_ids()) == summary["spans"] == 3
     counts = summary["delivery"]["counts"]
-    assert {signal: counts[signal]["accepted"] for signal in counts} == {"traces": 3, "logs": summary["events"]}
+    assert {signal: counts[signal]["accepted"] for signal in counts} == {
+        "traces": 3,
+        "logs": summary["events"],
+        "metrics": summary["data_points"],
+    }
 
 
 def test_an_absent_receiver_is_said_at_once_and_in_the_exit_code(transcripts: Path) -> None:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from otel_bridge.convert import ContentPolicy, ConvertOptions
 from otel_bridge.model import (
     ApiError,
-    Commit,
     Compaction,
     Content,
     HookRun,
     Iteration,
     Prompt,
-    PullRequest,
-    PullRequestLink,
     RecordContext,
     Session,
     Terms,
     ToolCall,
     Turn,
+    Unrecorded,
     Usage,
 )
+from otel_bridge.vcs import Commit, PullRequest, PullRequestLink
 from tests.builders import CONTEXT, MODEL, at_ns, model_call, session, sub_agent, tool_call, turn
 
 PULL_REQUEST = PullRequest("acme/widgets", 7, "https://github.com/acme/widgets/pull/7")
@@ -72,6 +73,7 @@ def full_session() -> Session:
             PullRequestLink(PULL_REQUEST, at_ns(8)),
             PullRequestLink(LINKED_LATER, at_ns(90)),
         ),
+        unrecorded_history=(Unrecorded(at_ns(10), Decimal("0.25")), Unrecorded(at_ns(42), Decimal("-0.5"))),
     )
 
 

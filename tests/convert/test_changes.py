@@ -1,7 +1,7 @@
 import pytest
 
 from otel_bridge.convert.changes import change_attributes, commit_attributes
-from otel_bridge.model import Commit, PullRequest, PullRequestLink
+from otel_bridge.vcs import Commit, PullRequest, PullRequestLink
 
 
 @pytest.mark.parametrize(

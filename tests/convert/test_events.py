@@ -2,17 +2,9 @@ from inline_snapshot import snapshot
 
 from otel_bridge.convert import ConvertOptions, session_events, turn_events
 from otel_bridge.convert.ids import agent_span_id, tool_span_id, turn_span_id, turn_trace_id
-from otel_bridge.model import (
-    ApiError,
-    Commit,
-    Compaction,
-    HookRun,
-    PullRequest,
-    PullRequestLink,
-    RecordContext,
-    Session,
-)
+from otel_bridge.model import ApiError, Compaction, HookRun, RecordContext, Session
 from otel_bridge.telemetry import LogRecord, Signal
+from otel_bridge.vcs import Commit, PullRequest, PullRequestLink
 from tests.builders import at_ns, model_call, session, sub_agent, tool_call, turn
 
 OPTIONS = ConvertOptions()

@@ -2,8 +2,9 @@ import pytest
 from inline_snapshot import snapshot
 
 from otel_bridge.convert import ConvertOptions, turn_spans
-from otel_bridge.model import Commit, PullRequest, PullRequestLink, ToolCall
+from otel_bridge.model import ToolCall
 from otel_bridge.telemetry import Span
+from otel_bridge.vcs import Commit, PullRequest, PullRequestLink
 from tests.builders import at_ns, model_call, session, sub_agent, tool_call, turn
 
 WIDGETS = PullRequest("acme/widgets", 7, "https://github.com/acme/widgets/pull/7")

@@ -10,12 +10,14 @@ from otel_bridge.errors import DeliveryError
 from otel_bridge.model import Session
 from otel_bridge.pipeline.export import ExportSummary, export_sessions
 from otel_bridge.sinks import Counts, Delivery
-from otel_bridge.telemetry import Batch, Signal, Span
+from otel_bridge.telemetry import Batch, LogRecord, Signal, Span
 from tests.transcripts import (
+    FAR_FUTURE_S,
     OTHER,
     SID,
     agent_file,
     ask,
+    at_ns,
     library,
     prompt,
     response,
@@ -38,7 +40,7 @@ class KeepingSink:
     def send(self, batch: Batch) -> None:
         for item in batch.items:
             if not isinstance(item, Span):
-                self.events += 1
+                self.events += isinstance(item, LogRecord)
                 continue
             if self._breaks_at and item.name.startswith(self._breaks_at):
                 raise DeliveryError("the disk is full")
@@ -69,7 +71,7 @@ def busy_folder(root: Path) -> None:
 
 def exported(root: Path, sink: KeepingSink, *, now: float, include_open: bool = False) -> ExportSummary:
     """Export everything in a folder at a moment."""
-    return export_sessions(library(root, now=now), sink, ConvertOptions(include_open=include_open))
+    return export_sessions(library(root, now=now), sink, ConvertOptions(include_open=include_open), now_ns=at_ns(now))
 
 
 @pytest.mark.parametrize(("now", "include_open"), [(10, False), (10, True), (9999, False)])
@@ -127,5 +129,6 @@ def test_progress_is_told_session_by_session(tmp_path: Path) -> None:
     """Who watches sees every session once."""
     busy_folder(tmp_path)
     seen: list[Session] = []
-    export_sessions(library(tmp_path), KeepingSink(), ConvertOptions(), progress=seen.append)
+    now_ns = at_ns(FAR_FUTURE_S)
+    export_sessions(library(tmp_path), KeepingSink(), ConvertOptions(), now_ns=now_ns, progress=seen.append)
     assert [session.id for session in seen] == [SID, OTHER]

@@ -74,4 +74,4 @@ def sink_to(
     """Open a sink for spans and log records that sends to a recording server."""
     env = server.env | (env or {})
     traces, logs = (otlp_config(env, signal) for signal in (Signal.TRACES, Signal.LOGS))
-    return open_otlp_sink(traces, logs, scope=SCOPE, limits=limits, retry=retry, in_flight=in_flight)
+    return open_otlp_sink([traces, logs], scope=SCOPE, limits=limits, retry=retry, in_flight=in_flight)

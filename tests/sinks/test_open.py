@@ -18,7 +18,7 @@ from tests.sinks.samples import SCOPE, batch, record, span
 def test_without_a_logs_endpoint_log_records_are_skipped_on_purpose() -> None:
     """Spans go out, events do not, and the delivery is complete all the same."""
     with RecordingServer("http/protobuf") as server:
-        sink = open_otlp_sink(otlp_config(server.env, Signal.TRACES), None, scope=SCOPE)
+        sink = open_otlp_sink([otlp_config(server.env, Signal.TRACES)], scope=SCOPE)
         sink.send(batch([span()]))
         sink.send(batch([record()]))
         delivery = sink.close()
@@ -30,7 +30,7 @@ def test_without_a_logs_endpoint_log_records_are_skipped_on_purpose() -> None:
 def test_a_sink_that_gets_nothing_connects_to_nothing() -> None:
     """Opening and closing needs no receiver: an empty history is delivered completely."""
     config = otlp_config({}, Signal.TRACES, endpoint="http://127.0.0.1:1")
-    delivery = open_otlp_sink(config, None, scope=SCOPE).close()
+    delivery = open_otlp_sink([config], scope=SCOPE).close()
     assert delivery.is_complete
     assert delivery.counts == {}
 

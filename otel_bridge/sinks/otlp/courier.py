@@ -14,7 +14,7 @@ from otel_bridge.sinks.otlp.answers import Accepted, Answer, BadItems, Refused, 
 from otel_bridge.sinks.otlp.encoder import Encoder, Item
 from otel_bridge.sinks.otlp.packing import Request
 from otel_bridge.sinks.otlp.retry import RetryPolicy
-from otel_bridge.telemetry import Signal, Span
+from otel_bridge.telemetry import DataPoint, Signal, Span
 
 _SUSPICIOUS, _HOPELESS = 16, 1024
 """So many items refused one by one before any was taken: then it may not be, or is not, about the items."""
@@ -71,7 +71,7 @@ class Courier:
                 first, second = request.halves()
                 return self.deliver(first) + self.deliver(second)
             case TooLarge() | BadItems():
-                return self._rejected(request.items[0], answer.reason)
+                return self._refused(request, answer.reason)
             case Refused():
                 self.stopped.set()
                 return self._failed(f"refused the data: {answer.reason}; {answer.advice}")
@@ -129,8 +129,11 @@ class Courier:
             item = f"{rejected} of {len(request)} items, the first of them {item}"
         return Delivery(counts, rejections=(Rejection(self._signal, item, answer.message or "no reason given"),))
 
-    def _rejected(self, item: Item, reason: str) -> Delivery:
-        rejection = Rejection(self._signal, described(item), reason)
+    def _refused(self, request: Request, reason: str) -> Delivery:
+        """Account for a request of one item that will never be taken."""
+        if is_already_written(self._signal, reason):
+            return self._accepted(request, Accepted())
+        rejection = Rejection(self._signal, described(request.items[0]), reason)
         delivery = Delivery({self._signal: Counts(rejected=1)}, rejections=(rejection,))
         self._refused_alone += 1
         if not self._is_hopeless():
@@ -161,5 +164,16 @@ def described(item: Item) -> str:
     """Name an item so that a person finds it again."""
     if isinstance(item, Span):
         return f"{item.name} (trace {item.trace_id.hex()}, span {item.span_id.hex()})"
+    if isinstance(item, DataPoint):
+        labels = ", ".join(f"{name}={value}" for name, value in item.attributes.items())
+        return f"{item.metric.name} {{{labels}}} at {item.time_ns // 1_000_000} ms"
     ids = f"trace {item.trace_id.hex()}, span {item.span_id.hex()}" if item.trace_id else f"at {item.time_ns} ns"
     return f"{item.event_name} ({ids})"
+
+
+def is_already_written(signal: Signal, reason: str) -> bool:
+    """Tell a refused point whose place was taken by an earlier export, as Prometheus words it (3.15).
+
+    Nothing is lost: who knew more ends its series later (docs/metrics.md).
+    """
+    return signal is Signal.METRICS and "duplicate sample for timestamp" in reason

@@ -7,12 +7,16 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from otel_bridge.telemetry import LogRecord, Resource, Span
+from otel_bridge.telemetry import DataPoint, LogRecord, Resource, Span
 
-Item = Span | LogRecord
+Item = Span | LogRecord | DataPoint
 
 ItemEncoder = Callable[[Sequence[Any]], list[bytes]]
 """Encodes items of one signal, each for itself, so that a request can be cut without encoding anything again."""
+
+
+Framing = Callable[[Sequence[Any], Sequence[bytes]], Sequence[bytes]]
+"""Puts encoded items into what stands around several of them: points into their metric. Others stand alone."""
 
 
 class Group(Struct):
@@ -38,6 +42,11 @@ class Encoder(Protocol):
 
     def request(self, groups: Sequence[Group]) -> bytes:
         """Put a whole export request together."""
+
+
+def unframed(_: Sequence[Any], encoded: Sequence[bytes]) -> Sequence[bytes]:
+    """Leave the items as they are."""
+    return encoded
 
 
 def without_surrogates(text: str) -> str:

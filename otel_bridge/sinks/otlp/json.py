@@ -12,8 +12,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from otel_bridge.sinks.otlp.cache import Cache
-from otel_bridge.sinks.otlp.encoder import Group, ItemEncoder, sendable_time
+from otel_bridge.sinks.otlp.encoder import Framing, Group, ItemEncoder, sendable_time, unframed
 from otel_bridge.sinks.otlp.json_attributes import JsonAttributes, quoted
+from otel_bridge.sinks.otlp.json_metrics import metric_frames, point_encoder
 from otel_bridge.telemetry import Link, LogRecord, Resource, Scope, Signal, Span
 
 _encode = msgspec.json.Encoder().encode
@@ -44,7 +45,8 @@ class JsonEncoder:
 
     def request(self, groups: Sequence[Group]) -> bytes:
         """Put an ``Export…ServiceRequest`` of one resource entry per group on one line."""
-        entries = [b"%b%b]}]}" % (group.head, b",".join(group.encoded)) for group in groups]
+        framed = self._form.framed
+        entries = [b"%b%b]}]}" % (group.head, b",".join(framed(group.items, group.encoded))) for group in groups]
         return b'{"%b":[%b]}' % (self._form.resources, b",".join(entries))
 
 
@@ -142,11 +144,13 @@ class _Form(NamedTuple):
     scopes: bytes
     items: bytes
     item_encoder: Callable[[], ItemEncoder]
+    framed: Framing = unframed
 
 
 _FORMS: Mapping[Signal, _Form] = {
     Signal.TRACES: _Form(b"resourceSpans", b"scopeSpans", b"spans", _span_encoder),
     Signal.LOGS: _Form(b"resourceLogs", b"scopeLogs", b"logRecords", _log_encoder),
+    Signal.METRICS: _Form(b"resourceMetrics", b"scopeMetrics", b"metrics", point_encoder, metric_frames),
 }
 
 

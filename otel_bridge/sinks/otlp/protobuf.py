@@ -10,8 +10,9 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 
 from otel_bridge.sinks.otlp.cache import Cache
-from otel_bridge.sinks.otlp.encoder import Group, ItemEncoder, sendable_time
+from otel_bridge.sinks.otlp.encoder import Framing, Group, ItemEncoder, sendable_time, unframed
 from otel_bridge.sinks.otlp.protobuf_attributes import AttributeEncoder
+from otel_bridge.sinks.otlp.protobuf_metrics import metric_frames, point_encoder
 from otel_bridge.sinks.otlp.wire import delimited, utf8, varint
 from otel_bridge.telemetry import Link, LogRecord, Resource, Scope, Signal, Span, SpanKind
 
@@ -26,6 +27,7 @@ class ProtobufEncoder:
 
     def __init__(self, signal: Signal, scope: Scope) -> None:
         self.items = _ITEM_ENCODERS[signal]()
+        self._framed: Framing = metric_frames if signal is Signal.METRICS else unframed
         self._resource_attributes = AttributeEncoder(b"\x0a")
         self._scope = delimited(b"\x0a", _text(b"\x0a", scope.name) + _text(b"\x12", scope.version))
         self._scope_schema = _text(b"\x1a", scope.schema_url)
@@ -40,10 +42,11 @@ class ProtobufEncoder:
         """Put an ``Export…ServiceRequest`` of one resource entry per group together."""
         parts: list[bytes] = []
         for group in groups:
-            scope_bytes = len(self._scope) + sum(map(len, group.encoded)) + len(self._scope_schema)
+            items = self._framed(group.items, group.encoded)
+            scope_bytes = len(self._scope) + sum(map(len, items)) + len(self._scope_schema)
             scope_tag = b"\x12" + varint(scope_bytes)
             entry_tag = b"\x0a" + varint(len(group.head) + len(scope_tag) + scope_bytes)
-            parts += (entry_tag, group.head, scope_tag, self._scope, *group.encoded, self._scope_schema)
+            parts += (entry_tag, group.head, scope_tag, self._scope, *items, self._scope_schema)
         return b"".join(parts)  # once: each copy of megabytes costs more than it looks
 
 
@@ -107,6 +110,7 @@ def _log_encoder() -> ItemEncoder:
 _ITEM_ENCODERS: Mapping[Signal, Callable[[], ItemEncoder]] = {
     Signal.TRACES: _span_encoder,
     Signal.LOGS: _log_encoder,
+    Signal.METRICS: point_encoder,
 }
 
 

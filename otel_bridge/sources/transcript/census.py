@@ -25,8 +25,10 @@ from otel_bridge.sources.transcript.calls import (
     response_key,
     time_ns,
 )
+from otel_bridge.sources.transcript.links import pull_request_link
 from otel_bridge.sources.transcript.records import CountRecord
 from otel_bridge.sources.transcript.titles import TITLE_RANK, TitleKeeper
+from otel_bridge.vcs import BranchLink
 
 _MOST_USD = 10**9
 """More than any session costs."""
@@ -56,6 +58,8 @@ class SessionCensus(Struct, array_like=True):
     first_queued_ns: int = 0
     """Time of the first queue operation: never copied by a fork, so it dates the file's birth."""
     cost_states: list[CostState] = field(default_factory=list)
+    branch_links: list[BranchLink] = field(default_factory=list)
+    """Pull requests the client linked, with the branch it was on."""
     compaction_count: int = 0
     title: str | None = None
     project: str | None = None
@@ -74,6 +78,7 @@ class CensusTaker:
         self._prompts: dict[str, int] = {}
         self._last_ns = 0
         self._newest_state: CostState | None = None
+        self._branch_record: CountRecord | None = None
         self._titles = TitleKeeper()
         self._census = SessionCensus(session_id, [], [])
 
@@ -99,6 +104,7 @@ class CensusTaker:
         else:
             at_ns = self._last_ns
         if kind == "assistant":
+            self._branch_record = record
             is_main = not (self._is_agent_file or record.isSidechain)
             self._add_response(record, at_ns, RANK_MAIN if is_main else RANK_SIDECHAIN)
         elif kind == "user":
@@ -109,6 +115,8 @@ class CensusTaker:
             self._add_queue_operation(at_ns)
         elif kind == "cost-state":
             self._add_cost_state(record)
+        elif kind == "pr-link":
+            self._add_pull_request(record, at_ns)
         elif kind == "system":
             self._census.compaction_count += record.subtype == "compact_boundary"
         elif kind in TITLE_RANK:
@@ -179,6 +187,11 @@ class CensusTaker:
     def _add_queue_operation(self, at_ns: int) -> None:
         known_ns = self._census.first_queued_ns
         self._census.first_queued_ns = min(known_ns, at_ns) if known_ns and at_ns else known_ns or at_ns
+
+    def _add_pull_request(self, record: CountRecord, at_ns: int) -> None:
+        link, spoken = pull_request_link(record, at_ns), self._branch_record
+        if link is not None and spoken is not None and spoken.gitBranch:
+            self._census.branch_links.append(BranchLink(spoken.gitBranch, link))
 
     def _add_cost_state(self, record: CountRecord) -> None:
         total_usd = record.totalCostUSD

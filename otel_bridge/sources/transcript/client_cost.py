@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from otel_bridge.model import Unrecorded
 from otel_bridge.sources.transcript.calls import CallDraft, Pricer
 from otel_bridge.sources.transcript.census import CostState, SessionCensus
 
@@ -77,6 +78,21 @@ def compare(own: SessionCensus, client: ClientCost | None, price: Pricer) -> Cli
     unrecorded_usd = _unrecorded_usd(own.calls, client, price)
     reasons = unrecorded_reasons(own, client) if unrecorded_usd is None or unrecorded_usd else ()
     return ClientComparison(client.total_usd, unrecorded_usd, reasons)
+
+
+def unrecorded_history(
+    census: SessionCensus, own: SessionCensus, origin: SessionCensus | None, birth_ns: int, price: Pricer
+) -> tuple[Unrecorded, ...]:
+    """Return what was unrecorded at each total the client wrote; totals that cannot be compared are left out."""
+    states = sorted(census.cost_states, key=lambda state: (state.at_ns, state.total_usd))
+    history = []
+    for count, state in enumerate(states, 1):
+        so_far = structs.replace(census, cost_states=states[:count])
+        client = client_cost(so_far, origin, birth_ns)
+        unrecorded_usd = None if client is None else _unrecorded_usd(own.calls, client, price)
+        if unrecorded_usd is not None:
+            history.append(Unrecorded(state.at_ns, unrecorded_usd))
+    return tuple(history)
 
 
 def _unrecorded_usd(calls: Iterable[CallDraft], client: ClientCost, price: Pricer) -> Decimal | None:

@@ -15,13 +15,20 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from otel_bridge.model import Unrecorded
 from otel_bridge.parallel import map_unordered
 from otel_bridge.sources.transcript.calls import Pricer, fingerprint
 from otel_bridge.sources.transcript.census import CensusTaker, SessionCensus
-from otel_bridge.sources.transcript.client_cost import ClientComparison, client_cost, compare
+from otel_bridge.sources.transcript.client_cost import (
+    ClientComparison,
+    client_cost,
+    compare,
+    unrecorded_history,
+)
 from otel_bridge.sources.transcript.discover import SessionFiles
 from otel_bridge.sources.transcript.lines import LineAccount, count_records
 from otel_bridge.sources.transcript.ownership import Ownership, resolve_ownership
+from otel_bridge.vcs import BranchLink
 
 _PARALLEL_FROM_BYTES = 24 << 20
 """Below this, starting workers costs more than it saves."""
@@ -37,6 +44,7 @@ class SessionHead(msgspec.Struct, array_like=True):
     project: str | None
     title: str | None
     has_cost_state: bool
+    branch_links: list[BranchLink]
 
 
 class _Result(msgspec.Struct, Generic[SummaryT], array_like=True):
@@ -78,6 +86,7 @@ class Survey(Generic[SummaryT]):
         self._summarize = summarize
         self._summaries: dict[str, SummaryT] = {}
         self._packed: dict[str, bytes] = {}
+        self._links_by_project: dict[str, dict[str, list[BranchLink]]] = {}
         self._keys: dict[str, array[int]] = {}
         """Fingerprints of each session's call keys: 4 bytes a call. All that two keys of one fingerprint could do is
         that ownership is looked at in vain."""
@@ -95,14 +104,31 @@ class Survey(Generic[SummaryT]):
         """Return the session a fork was copied from, ``None`` for a session that is no fork."""
         return self.ownership.origins.get(session_id)
 
+    def branch_links(self, session_id: str) -> tuple[BranchLink, ...]:
+        """Return the pull requests that other sessions of the same project linked, in time order."""
+        project = self.heads[session_id].project
+        known = self._links_by_project.get(project, {}) if project else {}
+        links = {link for other_id, links in known.items() if other_id != session_id for link in links}
+        return tuple(sorted(links, key=lambda known: (known.link.at_ns, known.branch, known.link.pull_request)))
+
     def compare_with_client(self, session_id: str, price: Pricer) -> ClientComparison:
         """Set the client's own total of a session, less what a fork inherited, beside our price of its calls."""
         if not self.heads[session_id].has_cost_state:
             return ClientComparison()
-        census, origin_id = self.census(session_id), self.origin_id(session_id)
-        birth_ns = self.ownership.births_ns.get(session_id, 0)
-        client = client_cost(census, self.census(origin_id) if origin_id else None, birth_ns)
+        census, origin = self.census(session_id), self._origin(session_id)
+        client = client_cost(census, origin, self.ownership.births_ns.get(session_id, 0))
         return compare(self.ownership.own_part(census), client, price)
+
+    def unrecorded_history(self, session_id: str, price: Pricer) -> tuple[Unrecorded, ...]:
+        """Return the same difference at each total the client wrote."""
+        if not self.heads[session_id].has_cost_state:
+            return ()
+        census, birth_ns = self.census(session_id), self.ownership.births_ns.get(session_id, 0)
+        return unrecorded_history(census, self.ownership.own_part(census), self._origin(session_id), birth_ns, price)
+
+    def _origin(self, session_id: str) -> SessionCensus | None:
+        origin_id = self.origin_id(session_id)
+        return self.census(origin_id) if origin_id else None
 
     def add(self, result: _Result[SummaryT]) -> None:
         """Take in what a worker found in one session."""
@@ -110,6 +136,8 @@ class Survey(Generic[SummaryT]):
         self.heads[session_id] = result.head
         self._packed[session_id] = result.packed_census
         self._summaries[session_id] = result.summary
+        if result.head.branch_links and result.head.project:
+            self._links_by_project.setdefault(result.head.project, {})[session_id] = result.head.branch_links
         self.account.add(result.account)
         self._keys[session_id] = result.keys
 
@@ -156,7 +184,7 @@ def survey_sessions(
 
 def _survey_one(summarize: Summarize[SummaryT], session: SessionFiles) -> _Result[SummaryT]:
     census, account = take_census(session)
-    head = SessionHead(census.session_id, census.project, census.title, bool(census.cost_states))
+    head = SessionHead(census.session_id, census.project, census.title, bool(census.cost_states), census.branch_links)
     keys = array("I", [fingerprint(call.key) for call in census.calls])
     return _Result(head, keys, _pack_census(census), account, summarize(census))
 

@@ -222,12 +222,12 @@ def test_a_run_of_bad_items_is_not_taken_for_a_bad_receiver(protocol: str) -> No
     assert delivery.of(Signal.TRACES) == Counts(accepted=60, rejected=40)
 
 
-def test_one_resource_per_request_on_demand(protocol: str) -> None:
-    """Resources share requests unless told not to."""
+def test_one_batch_per_request_on_demand(protocol: str) -> None:
+    """Batches share requests unless told not to."""
     batches = [batch([span(1)]), batch([span(2)]), batch([span(3)], OTHER_RESOURCE), batch([span(4)])]
-    for apart, requests in ((False, 1), (True, 3)):
+    for apart, requests in ((False, 1), (True, 4)):
         with RecordingServer(protocol) as server:
-            sink = sink_to(server, limits=Limits(one_resource_per_request=apart), in_flight=1)
+            sink = sink_to(server, limits=Limits(one_batch_per_request=apart), in_flight=1)
             for one in batches:
                 sink.send(one)
             assert sink.close().is_complete

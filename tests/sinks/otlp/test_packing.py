@@ -56,7 +56,7 @@ def test_nothing_is_lost_and_no_limit_exceeded(plans: list[Plan], limits: Limits
         body = encoder(Signal.TRACES, SCOPE).request(request.groups)
         assert len(body) <= limits.max_bytes + len('{"resourceSpans":[]}') or len(request) == 1
         assert all(group.items for group in request.groups)
-        assert len(request.groups) == 1 or not limits.one_resource_per_request
+        assert len(request.groups) == 1 or not limits.one_batch_per_request
 
 
 def test_requests_are_filled_up() -> None:

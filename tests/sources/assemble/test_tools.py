@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from otel_bridge.model import Commit
 from otel_bridge.sources.transcript.assemble.tools import executable_name, tool_name
+from otel_bridge.vcs import Commit
 from tests.sources.assemble.shapes import called
 from tests.transcripts import (
     Block,

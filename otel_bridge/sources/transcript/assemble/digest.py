@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from otel_bridge.model import ApiError, Compaction, HookRun, PullRequest, PullRequestLink, RecordContext
+from otel_bridge.model import ApiError, Compaction, HookRun, RecordContext
 from otel_bridge.sources.transcript.assemble.entries import (
     CompactionEntry,
     Entry,
@@ -27,7 +27,7 @@ from otel_bridge.sources.transcript.assemble.prompts import (
     task_notices,
     text_digest,
 )
-from otel_bridge.sources.transcript.assemble.tools import public_url, tool_result, tool_use
+from otel_bridge.sources.transcript.assemble.tools import tool_result, tool_use
 from otel_bridge.sources.transcript.calls import (
     NO_PROMPT_ID,
     NO_RESULT_ID,
@@ -37,6 +37,7 @@ from otel_bridge.sources.transcript.calls import (
     response_key,
 )
 from otel_bridge.sources.transcript.decode import DECODE_ERRORS
+from otel_bridge.sources.transcript.links import pull_request_link
 from otel_bridge.sources.transcript.records import Block, Count, Record
 
 _HOOK_OUTCOMES = {
@@ -87,7 +88,7 @@ class Digester:
         elif kind == "attachment":
             entry = _attachment(record, at_ns)
         elif kind == "pr-link":
-            entry = _pull_request_link(record, at_ns)
+            entry = _link_entry(record, at_ns)
         elif kind == "queue-operation":
             entry = Entry(notices=task_notices(_text(record.content)))
         elif kind == "api-request" and record.id:
@@ -203,11 +204,9 @@ def _text(raw: msgspec.Raw) -> str:
         return ""
 
 
-def _pull_request_link(record: Record, at_ns: int) -> Entry | None:
-    if record.prNumber is None or not record.prRepository:
-        return None
-    pull = PullRequest(record.prRepository, record.prNumber, public_url(record.prUrl or ""))
-    return LinkEntry(link=PullRequestLink(pull, at_ns))
+def _link_entry(record: Record, at_ns: int) -> Entry | None:
+    link = pull_request_link(record, at_ns)
+    return None if link is None else LinkEntry(link=link)
 
 
 def _final_error(record: Record, at_ns: int) -> ApiError:

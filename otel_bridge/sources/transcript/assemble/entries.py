@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from otel_bridge.model import ApiError, Commit, Compaction, HookRun, PullRequestLink, RecordContext
+from otel_bridge.model import ApiError, Compaction, HookRun, RecordContext
+from otel_bridge.vcs import Commit, PullRequestLink
 
 
 class Entry(Struct, gc=False):

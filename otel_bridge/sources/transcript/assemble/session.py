@@ -6,18 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct, field, structs
 
-from otel_bridge.model import (
-    IDLE_TURN_NS,
-    Content,
-    ModelCall,
-    Prompt,
-    PullRequestLink,
-    Quality,
-    RecordContext,
-    Session,
-    ToolCall,
-    Turn,
-)
+from otel_bridge.model import IDLE_TURN_NS, Content, ModelCall, Prompt, Quality, RecordContext, Session, ToolCall, Turn
 from otel_bridge.sources.transcript.assemble.agents import AgentBuilder, index_tools, link_agents
 from otel_bridge.sources.transcript.assemble.entries import (
     LinkEntry,
@@ -37,6 +26,7 @@ from otel_bridge.sources.transcript.assemble.responses import (
 from otel_bridge.sources.transcript.assemble.turns import Segment
 from otel_bridge.sources.transcript.calls import Pricer
 from otel_bridge.sources.transcript.ownership import Ownership
+from otel_bridge.vcs import PullRequestLink
 
 
 class ForkPoint(Struct, frozen=True):

@@ -6,11 +6,13 @@ import re
 
 import msgspec
 
-from otel_bridge.model import Commit, PullRequest, PullRequestLink, RecordContext, ToolCall
+from otel_bridge.model import RecordContext, ToolCall
 from otel_bridge.sources.transcript.assemble.entries import ToolResult, ToolUse
 from otel_bridge.sources.transcript.assemble.prompts import text_digest
 from otel_bridge.sources.transcript.decode import DECODE_ERRORS, salvage
+from otel_bridge.sources.transcript.links import public_url
 from otel_bridge.sources.transcript.records import Block, Record, ToolInput, ToolUseResult
+from otel_bridge.vcs import Commit, PullRequest, PullRequestLink
 
 SHELL_TOOLS = frozenset({"Bash", "PowerShell"})
 AGENT_TOOLS = frozenset({"Task", "Agent"})
@@ -32,7 +34,6 @@ _EXIT_CODE = re.compile(r"Exit code (\d{1,10})\b")
 _AGENT_ID = re.compile(r"agentId:\s*([\w-]+)")
 _COMMIT = re.compile(r"^\[(detached HEAD|[^\]\s]+)(?: \(root-commit\))? ([0-9a-f]{7,40})\]", re.MULTILINE)
 _PULL_REQUEST = re.compile(r"https?://[^\s/]+/([\w.-]+/[\w.-]+)/pull/(\d{1,9})")
-_URL_SECRETS = re.compile(r"(?<=://)[^/?#]*@|[?#].*", re.DOTALL)
 _SHELL_SYNTAX = re.compile(r"[|&;<>()`$\n\\]")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=\S*$")
 _PROGRAM = re.compile(r"[\w.+-]{1,64}$")
@@ -250,11 +251,6 @@ def _take_git(result: ToolResult, outcome: ToolUseResult | None, text: str, use:
     )
     if use is not None and "gh pr create" in use.command_hint and (found := _PULL_REQUEST.search(text)):
         result.pull_requests = (_link(found, "created", result.at_ns),)
-
-
-def public_url(url: str) -> str:
-    """Return a URL without credentials, query and fragment."""
-    return _URL_SECRETS.sub("", url.strip())
 
 
 def _link(found: re.Match[str], action: str, at_ns: int) -> PullRequestLink:

@@ -1,0 +1,99 @@
+"""Changes of series in any order → their points in time order: zero first, one a millisecond, a closing one (pure)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
+
+from otel_bridge import semconv
+from otel_bridge.convert.metrics.buckets import Histogram
+from otel_bridge.convert.metrics.facts import Amount, Fact
+from otel_bridge.telemetry import AttributeValue, DataPoint, Distribution, Instrument, Metric
+
+MS_NS = 1_000_000
+"""Prometheus keeps milliseconds."""
+
+_PER_SECOND = 1_000_000_000
+
+_DECLARED = {name: place for place, name in enumerate(semconv.METRICS)}
+
+_Key = tuple[Metric, tuple[tuple[str, AttributeValue], ...]]
+_Change = tuple[int, Amount]
+"""Millisecond, and what is added or, in a histogram, counted."""
+
+
+class SeriesSet:
+    """Series under construction, by metric and attributes."""
+
+    def __init__(self) -> None:
+        self._changes: defaultdict[_Key, list[_Change]] = defaultdict(list)
+        self._last_ms = 0
+
+    def add(self, fact: Fact) -> None:
+        """Add a fact, in any order. What has no time is put at the beginning of all time."""
+        at_ms = max(fact.at_ns // MS_NS, 1)
+        self._last_ms = max(self._last_ms, at_ms)
+        self._changes[fact.metric, tuple(fact.attributes.items())].append((at_ms, fact.amount))
+
+    def points(self, closing_after_ms: int | None) -> Iterator[DataPoint]:
+        """Yield the points, series by series, each in time order.
+
+        A series begins with an explicit zero 1 ms before its first change. With ``closing_after_ms`` each one ends with
+        its last value so long after the last change of any: whoever knows more writes later, and so is read.
+        """
+        closing_ms = None if closing_after_ms is None else self._last_ms + closing_after_ms
+        for metric, attributes in sorted(self._changes, key=_order):
+            changes = sorted(self._changes[metric, attributes], key=itemgetter(0))
+            yield from _points(metric, dict(attributes), changes, closing_ms)
+
+
+def _order(key: _Key) -> tuple[int, str]:
+    metric, attributes = key
+    return _DECLARED[metric.name], str(attributes)
+
+
+def _points(
+    metric: Metric, attributes: dict[str, AttributeValue], changes: list[_Change], closing_ms: int | None
+) -> Iterator[DataPoint]:
+    start_ns = (changes[0][0] - 1) * MS_NS
+    state = _state(metric)
+    yield DataPoint(metric, attributes, start_ns, start_ns, state.value())
+    for at_ms, same_ms in groupby(changes, key=itemgetter(0)):
+        for _, amount in same_ms:
+            state.add(amount)
+        yield DataPoint(metric, attributes, start_ns, at_ms * MS_NS, state.value())
+    if closing_ms is not None:
+        yield DataPoint(metric, attributes, start_ns, closing_ms * MS_NS, state.value())
+
+
+class _Sum:
+    def __init__(self, per_unit: int) -> None:
+        self._total: Amount = 0
+        self._per_unit = per_unit
+
+    def add(self, amount: Amount) -> None:
+        self._total += amount
+
+    def value(self) -> int | float:
+        if isinstance(self._total, Decimal):
+            return float(self._total)
+        return self._total if self._per_unit == 1 else self._total / self._per_unit
+
+
+class _Counted:
+    def __init__(self, per_unit: int) -> None:
+        self._histogram = Histogram(per_unit)
+
+    def add(self, amount: Amount) -> None:
+        self._histogram.add(int(amount))
+
+    def value(self) -> Distribution:
+        return self._histogram.distribution()
+
+
+def _state(metric: Metric) -> _Sum | _Counted:
+    per_unit = _PER_SECOND if metric.unit == "s" else 1
+    return _Counted(per_unit) if metric.instrument is Instrument.HISTOGRAM else _Sum(per_unit)
