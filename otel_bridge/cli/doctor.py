@@ -3,47 +3,63 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
+from otel_bridge.backends.detect import Endpoint, EndpointKind
 from otel_bridge.cli.destination import endpoint_option, protocol_option
 from otel_bridge.cli.json_output import print_json
 from otel_bridge.cli.options import json_option, paths_argument
 from otel_bridge.cli.printable import printable
-from otel_bridge.pipeline.checkup import (
-    FAILED,
-    OK,
-    Check,
-    check_endpoint,
-    check_retention,
-    check_transcripts,
-    check_versions,
-)
-from otel_bridge.settings import environment, transcript_roots
-from otel_bridge.sinks.otlp.config import names_endpoint, otlp_config
+from otel_bridge.cli.reach import find_endpoint, open_store, way_of
+from otel_bridge.pipeline.backfill import check_prometheus, check_tempo
+from otel_bridge.pipeline.checks import FAILED, OK, WARNING, Check
+from otel_bridge.pipeline.checkup import check_endpoint, check_retention, check_transcripts, check_versions
+from otel_bridge.pipeline.preflight import History
+from otel_bridge.pipeline.spending import collect_spending
+from otel_bridge.settings import environment, transcript_roots, worker_count
+from otel_bridge.sources.transcript.discover import SessionFiles
 from otel_bridge.telemetry import Signal
 
 _MARKS = {OK: ("ok", "green"), FAILED: ("FAILED", "red")}
 
 
-@click.command("doctor", epilog="Example: otel-bridge doctor --endpoint http://localhost:4318")
+@click.command("doctor", epilog="Example: otel-bridge doctor --endpoint http://localhost:14318")
 @paths_argument
 @json_option
 @endpoint_option
 @protocol_option
-def command(paths: tuple[Path, ...], as_json: bool, endpoint: str | None, protocol: str | None) -> None:
-    """Check what is here and what can be reached: transcripts, client versions, retention, endpoints.
+@click.option("--prometheus", "prometheus_url", metavar="URL",
+              help="Ask this Prometheus what it would lose, such as http://localhost:9090.")  # fmt: skip
+@click.option("--tempo", "tempo_url", metavar="URL",
+              help="Ask this Tempo what it would lose, such as http://localhost:3200.")  # fmt: skip
+def command(
+    *,
+    paths: tuple[Path, ...],
+    as_json: bool,
+    endpoint: str | None,
+    protocol: str | None,
+    prometheus_url: str | None,
+    tempo_url: str | None,
+) -> None:
+    """Check what is here and what can be reached: transcripts, client versions, retention, endpoints, stores.
 
-    Exits with 1 if a check failed.
+    Says before anything is sent which sessions Prometheus or Tempo would refuse, delete or not find, as they are
+    configured now, and which line of which file to change. Exits with 1 if a check failed.
     """
-    roots = list(paths) or transcript_roots(environment())
-    found, sessions = check_transcripts(roots)
-    checks = [found]
+    env = environment()
+    roots = list(paths) or transcript_roots(env)
+    transcripts, sessions = check_transcripts(roots)
+    checks = [transcripts]
     if sessions:
         checks.append(check_versions(sessions))
-    checks.append(check_retention(root.parent for root in transcript_roots(environment())))
-    checks += [_endpoint(signal, endpoint, protocol) for signal in (Signal.TRACES, Signal.LOGS)]
+    checks.append(check_retention(root.parent for root in transcript_roots(env)))
+    found = find_endpoint(env, endpoint, protocol) if endpoint else None
+    checks += [_endpoint(env, signal, found, protocol) for signal in Signal]
+    checks += _stores(env, sessions, found, prometheus_url, tempo_url)
     if as_json:
         print_json(checks)
     else:
@@ -52,15 +68,40 @@ def command(paths: tuple[Path, ...], as_json: bool, endpoint: str | None, protoc
     sys.exit(any(check.verdict == FAILED for check in checks))
 
 
-def _endpoint(signal: Signal, endpoint: str | None, protocol: str | None) -> Check:
-    env = environment()
-    if endpoint is None and not names_endpoint(env, signal):
-        return check_endpoint(None, signal)
-    return check_endpoint(otlp_config(env, signal, endpoint=endpoint, protocol=protocol), signal)
+def _endpoint(env: Mapping[str, str], signal: Signal, found: Endpoint | None, protocol: str | None) -> Check:
+    way = way_of(env, signal, found=found, protocol=protocol)
+    if way.nowhere:
+        return Check(f"{signal} endpoint", WARNING, way.nowhere)
+    return check_endpoint(way.config, signal)
+
+
+def _stores(
+    env: Mapping[str, str],
+    sessions: Sequence[SessionFiles],
+    found: Endpoint | None,
+    prometheus_url: str | None,
+    tempo_url: str | None,
+) -> list[Check]:
+    """Ask the stores named, and the one that the endpoint is."""
+    prometheus = open_store(env, EndpointKind.PROMETHEUS, url=prometheus_url, found=found)
+    tempo = open_store(env, EndpointKind.TEMPO, url=tempo_url, found=found)
+    if prometheus is None and tempo is None:
+        advice = "give --prometheus URL and --tempo URL to hear what old sessions would lose there"
+        return [Check("stores", OK, "none asked", advice)]
+    history = History(collect_spending(sessions, workers=worker_count()), time.time_ns())
+    checks = []
+    if prometheus is not None:
+        with prometheus:
+            checks += check_prometheus(prometheus, history)
+    if tempo is not None:
+        with tempo:
+            checks += check_tempo(tempo, history)
+    return checks
 
 
 def _print(check: Check) -> None:
     mark, color = _MARKS.get(check.verdict, ("warning", "yellow"))
     click.echo(f"{click.style(f'{mark:<8}', fg=color)}{check.name}: {printable(check.found)}")
-    if check.advice:
-        click.echo(f"        → {check.advice}")
+    for advice in (check.advice, *map(str, check.fixes)):
+        if advice:
+            click.echo(f"        → {printable(advice)}")

@@ -10,27 +10,16 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from otel_bridge.pipeline.checks import FAILED, OK, WARNING, Check
 from otel_bridge.semconv import SCOPE
 from otel_bridge.sinks.otlp.answers import Accepted, Refused, Retry
 from otel_bridge.sinks.otlp.config import OtlpConfig
 from otel_bridge.sinks.otlp.transport import make_encoder, open_transport
 from otel_bridge.sources.transcript.discover import SessionFiles, discover_sessions
 
-OK, WARNING, FAILED = "ok", "warning", "failed"
-
 _VERSION = re.compile(rb'"version":"(\d{1,4}\.\d{1,4}\.\d{1,5})"')
 _PEEK_BYTES = 1 << 16
 _DEFAULT_RETENTION_DAYS = 30
-
-
-class Check(Struct, frozen=True):
-    """One thing looked at."""
-
-    name: str
-    verdict: str
-    """``ok``, ``warning`` or ``failed``."""
-    found: str
-    advice: str = ""
 
 
 class _ClientSettings(Struct):

@@ -1,0 +1,1 @@
+"""What stands behind an endpoint: which program answers there, and what its configuration does to old telemetry."""
