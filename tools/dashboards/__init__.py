@@ -1,0 +1,1 @@
+"""The Grafana dashboards as typed code: ``make dashboards`` writes grafana/dashboards/*.json from it."""
