@@ -57,6 +57,7 @@ overrides:
     defaults:
         ingestion:
             rate_strategy: local
+            max_traces_per_user: 10000
     per_tenant_override_config: ""
 backend_scheduler:
     provider:

@@ -45,7 +45,8 @@ _TAKEN = {
     EndpointKind.PROMETHEUS: frozenset({Signal.METRICS}),
     EndpointKind.TEMPO: frozenset({Signal.TRACES}),
 }
-_ITEMS = {Signal.TRACES: "spans", Signal.LOGS: "events", Signal.METRICS: "metrics"}
+ITEMS = {Signal.TRACES: "spans", Signal.LOGS: "events", Signal.METRICS: "metrics"}
+"""What people call the items of a signal."""
 
 
 def signals_taken(kind: EndpointKind) -> frozenset[Signal]:
@@ -58,8 +59,8 @@ def nowhere_to_go(kind: EndpointKind, signals: frozenset[Signal]) -> str:
     left = [signal for signal in Signal if signal in signals - signals_taken(kind)]
     if not left:
         return ""
-    taken = " and ".join(_ITEMS[signal] for signal in Signal if signal in signals_taken(kind))
-    items = " and ".join(_ITEMS[signal] for signal in left)
+    taken = " and ".join(ITEMS[signal] for signal in Signal if signal in signals_taken(kind))
+    items = " and ".join(ITEMS[signal] for signal in left)
     names = ", ".join(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT" for signal in left)
     return f"{kind} takes {taken} only: {items} have nowhere to go. Give a collector as --endpoint, or set {names}"
 

@@ -44,6 +44,8 @@ class TempoFacts(Struct, frozen=True):
     """The longest range a TraceQL metrics query may have."""
     max_attribute_bytes: int | None = None
     """Longer values are cut without a word."""
+    max_live_traces: int | None = None
+    """More traces at a time are dropped after they were acknowledged; 0 = any number."""
     http_port: int | None = None
     """Where it takes OTLP over HTTP, over gRPC."""
     grpc_port: int | None = None
@@ -91,6 +93,7 @@ def tempo_facts(version: str, config: dict[str, Any]) -> TempoFacts:
         search_range=search_override,
         metrics_range=_knob(config, "query_frontend.metrics.max_duration"),
         max_attribute_bytes=number_at(config, "distributor.max_attribute_bytes"),
+        max_live_traces=number_at(config, "overrides.defaults.ingestion.max_traces_per_user"),
         http_port=_port(config, "http", 4318),
         grpc_port=_port(config, "grpc", 4317),
     )

@@ -17,7 +17,7 @@ from otel_bridge.cli.printable import printable
 from otel_bridge.cli.reach import find_endpoint, open_store, way_of
 from otel_bridge.pipeline.backfill import check_prometheus, check_tempo
 from otel_bridge.pipeline.checks import FAILED, OK, WARNING, Check
-from otel_bridge.pipeline.checkup import check_endpoint, check_retention, check_transcripts, check_versions
+from otel_bridge.pipeline.checkup import check_endpoints, check_retention, check_transcripts, check_versions
 from otel_bridge.pipeline.preflight import History
 from otel_bridge.pipeline.spending import collect_spending
 from otel_bridge.settings import environment, transcript_roots, worker_count
@@ -58,7 +58,7 @@ def command(
         checks.append(check_versions(sessions))
     checks.append(check_retention(root.parent for root in transcript_roots(env)))
     found = find_endpoint(env, endpoint, protocol) if endpoint else None
-    checks += [_endpoint(env, signal, found, protocol) for signal in Signal]
+    checks += _endpoints(env, found, protocol)
     checks += _stores(env, sessions, found, prometheus_url, tempo_url)
     if as_json:
         print_json(checks)
@@ -68,11 +68,10 @@ def command(
     sys.exit(any(check.verdict == FAILED for check in checks))
 
 
-def _endpoint(env: Mapping[str, str], signal: Signal, found: Endpoint | None, protocol: str | None) -> Check:
-    way = way_of(env, signal, found=found, protocol=protocol)
-    if way.nowhere:
-        return Check(f"{signal} endpoint", WARNING, way.nowhere)
-    return check_endpoint(way.config, signal)
+def _endpoints(env: Mapping[str, str], found: Endpoint | None, protocol: str | None) -> list[Check]:
+    ways = {signal: way_of(env, signal, found=found, protocol=protocol) for signal in Signal}
+    lost = [Check(f"{signal} endpoint", WARNING, way.nowhere) for signal, way in ways.items() if way.nowhere]
+    return lost + check_endpoints({signal: way.config for signal, way in ways.items() if not way.nowhere})
 
 
 def _stores(

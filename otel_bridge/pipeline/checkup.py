@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from otel_bridge.backends.detect import ITEMS
 from otel_bridge.pipeline.checks import FAILED, OK, WARNING, Check
 from otel_bridge.semconv import SCOPE
-from otel_bridge.sinks.otlp.answers import Accepted, Refused, Retry
+from otel_bridge.sinks.otlp.answers import Accepted, Answer, Refused, Retry
 from otel_bridge.sinks.otlp.config import OtlpConfig
 from otel_bridge.sinks.otlp.transport import make_encoder, open_transport
 from otel_bridge.sources.transcript.discover import SessionFiles, discover_sessions
+from otel_bridge.telemetry import Signal
 
 _VERSION = re.compile(rb'"version":"(\d{1,4}\.\d{1,4}\.\d{1,5})"')
 _PEEK_BYTES = 1 << 16
@@ -79,18 +81,41 @@ def check_retention(config_folders: Iterable[Path]) -> Check:
     return Check("retention", WARNING, found, 'raise "cleanupPeriodDays" in settings.json, or export before they go')
 
 
-def check_endpoint(config: OtlpConfig | None, signal: str) -> Check:
-    """Send an empty request the way an export would and say what came back."""
-    name = f"{signal} endpoint"
-    if config is None:
-        return Check(name, OK, "none configured", "give --endpoint or set OTEL_EXPORTER_OTLP_ENDPOINT to send")
+def check_endpoints(configs: Mapping[Signal, OtlpConfig | None]) -> list[Check]:
+    """Send an empty request of each signal the way an export would and say what came back; ``None`` = no endpoint.
+
+    A receiver that takes one signal and knows nothing of another has no pipeline for that: this is no failure.
+    """
+    answers = {signal: _ask(config) for signal, config in configs.items() if config is not None}
+    is_receiver = any(isinstance(answer, Accepted) for answer in answers.values())
+    checks = []
+    for signal, config in configs.items():
+        if config is None:
+            advice = "give --endpoint or set OTEL_EXPORTER_OTLP_ENDPOINT to send"
+            checks.append(Check(f"{signal} endpoint", OK, "none configured", advice))
+        elif is_receiver and _is_unknown(answers[signal]):
+            found = f"{_place(config)} has no pipeline for {signal}: {ITEMS[signal]} have nowhere to go"
+            checks.append(Check(f"{signal} endpoint", WARNING, found))
+        else:
+            checks.append(_judged(signal, config, answers[signal]))
+    return checks
+
+
+def _ask(config: OtlpConfig) -> Answer:
     encoder = make_encoder(config, SCOPE)
     transport = open_transport(config, encoder.content_type, 1)
     try:
-        answer = transport.send(encoder.request([]))
+        return transport.send(encoder.request([]))
     finally:
         transport.close()
-    place = f"{config.target.place} ({config.protocol})"
+
+
+def _is_unknown(answer: Answer) -> bool:
+    return isinstance(answer, Refused) and answer.reason.startswith(("404", "UNIMPLEMENTED"))
+
+
+def _judged(signal: Signal, config: OtlpConfig, answer: Answer) -> Check:
+    name, place = f"{signal} endpoint", _place(config)
     if isinstance(answer, Accepted):
         return Check(name, OK, f"{place} accepts requests")
     if isinstance(answer, Retry):
@@ -98,3 +123,7 @@ def check_endpoint(config: OtlpConfig | None, signal: str) -> Check:
     if isinstance(answer, Refused):
         return Check(name, FAILED, f"{place}: {answer.reason}", answer.advice)
     return Check(name, FAILED, f"{place}: {answer.reason}", "is this an OTLP receiver?")
+
+
+def _place(config: OtlpConfig) -> str:
+    return f"{config.target.place} ({config.protocol})"

@@ -27,4 +27,6 @@ def spent_by(census: SessionCensus) -> SessionSpend:
         if cost_usd is not None:
             calls.append((call.ended_ns, cost_usd))
     known = [at_ns for at_ns in times if at_ns]
-    return SessionSpend(census.session_id, min(known, default=0), max(known, default=0), tuple(calls))
+    return SessionSpend(
+        census.session_id, min(known, default=0), max(known, default=0), tuple(calls), turns=len(census.prompts)
+    )

@@ -30,6 +30,7 @@ def test_a_stock_tempo_is_read() -> None:
         search_range=Knob("query_frontend.search.max_duration", 168 * HOUR_NS),
         metrics_range=Knob("query_frontend.metrics.max_duration", 24 * HOUR_NS),
         max_attribute_bytes=2048,
+        max_live_traces=10_000,
         http_port=4318,
         grpc_port=4317,
     )

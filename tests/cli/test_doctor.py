@@ -11,7 +11,7 @@ import pytest
 
 from otel_bridge.cli.options import samples_folder
 from tests.cli.invoke import Invoke
-from tests.otlp_server import RecordingServer
+from tests.otlp_server import ACCEPT, RecordingServer, Reply
 from tests.status_server import STOCK_PROMETHEUS, StatusServer, prometheus_pages, tempo_pages
 from tests.transcripts import SID, prompt, response, session_file
 
@@ -120,6 +120,21 @@ def test_a_store_that_does_not_answer_fails(invoke: Invoke, transcripts: Path) -
     (tempo,) = (check for check in done.json if check["name"] == "tempo")
     assert done.code == 1
     assert tempo["found"].startswith("http://127.0.0.1:9: ")
+
+
+def test_a_receiver_without_a_pipeline_for_a_signal_is_no_failure(invoke: Invoke, transcripts: Path) -> None:
+    """What it does not know has nowhere to go; the rest goes."""
+    for protocol, unknown in (("grpc", Reply(404, "UNIMPLEMENTED")), ("http/protobuf", Reply(404))):
+        with RecordingServer(protocol, script=[ACCEPT, unknown, ACCEPT]) as server:
+            done = invoke("doctor", transcripts, "--endpoint", server.endpoint, "--protocol", protocol, "--json")
+        checks = {check["name"]: check for check in done.json}
+        assert done.code == 0
+        assert "has no pipeline for logs: events have nowhere to go" in checks["logs endpoint"]["found"]
+        assert [checks[f"{signal} endpoint"]["verdict"] for signal in ("traces", "logs", "metrics")] == [
+            "ok",
+            "warning",
+            "ok",
+        ]
 
 
 def test_an_address_that_is_none_is_a_sentence(invoke: Invoke, transcripts: Path) -> None:

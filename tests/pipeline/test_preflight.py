@@ -197,6 +197,17 @@ def test_cut_attributes_and_a_missing_receiver_are_said() -> None:
     assert checks["tempo attributes"].fixes == (Fix("tempo.yaml", "distributor.max_attribute_bytes", "16384"),)
 
 
+@pytest.mark.parametrize(("limit", "is_named"), [(10_000, True), (25_000, False), (0, False), (None, False)])
+def test_more_turns_than_tempo_takes_at_a_time_are_said(limit: int | None, is_named: bool) -> None:
+    """They would be dropped after they were acknowledged; 0 is no limit."""
+    many = structs.replace(session(DAY_NS), turns=12_500)
+    checks = checks_of(judge_tempo(structs.replace(GOOD_TEMPO, max_live_traces=limit), history(many, many)))
+    assert ("tempo live traces" in checks) == is_named
+    if is_named:
+        (fix,) = checks["tempo live traces"].fixes
+        assert fix == Fix("tempo.yaml", "overrides.defaults.ingestion.max_traces_per_user", "200000")
+
+
 def test_what_a_tempo_does_not_say_is_no_failure() -> None:
     """Versions to come may rename a key."""
     checks = verdicts(judge_tempo(TempoFacts("9.9", grpc_port=4317), THREE_WEEKS))

@@ -21,6 +21,7 @@ def test_a_session_lasts_from_its_first_to_its_last_moment(tmp_path: Path) -> No
     (spend,) = collect_spending(discover_sessions([tmp_path]), workers=1)
     assert (spend.session_id, spend.started_ns, spend.ended_ns) == (SID, at_ns(0), at_ns(9))
     assert spend.calls == ((at_ns(1), Decimal("0.00183")),)
+    assert spend.turns == 1
 
 
 def test_copied_calls_are_spent_once(tmp_path: Path) -> None:

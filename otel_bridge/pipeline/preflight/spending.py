@@ -18,6 +18,8 @@ class SessionSpend(Struct, frozen=True, array_like=True):
     ended_ns: int
     calls: tuple[tuple[int, Decimal], ...] = ()
     """End and price of each call that has a price."""
+    turns: int = 0
+    """Prompts of its own, each of which becomes a trace."""
 
     def cost_before(self, at_ns: int) -> Decimal:
         """Return the cost in USD of the calls that ended before a moment."""
@@ -39,6 +41,11 @@ class History(Struct, frozen=True):
     def age_ns(self) -> int:
         """Return how long ago the first of them began; 0 where there are none."""
         return self.now_ns - min((session.started_ns for session in self.sessions), default=self.now_ns)
+
+    @property
+    def turns(self) -> int:
+        """Return the turns of all sessions."""
+        return sum(session.turns for session in self.sessions)
 
     def series_loss(self, keep_ns: int) -> Loss:
         """Say what is lost if points older than this are.

@@ -14,6 +14,8 @@ _FILE = "tempo.yaml"
 _LONG_ATTRIBUTE_BYTES = 16384
 """What ``--content`` may send in one attribute: several texts of ``--content-bytes`` each."""
 
+_MANY_TRACES = 200_000
+
 
 def judge_tempo(facts: TempoFacts, history: History) -> list[Check]:
     """Return what would become of these sessions' traces, with the lines to change."""
@@ -24,7 +26,11 @@ def judge_tempo(facts: TempoFacts, history: History) -> list[Check]:
         _receiver(facts),
         _search(facts.slacks, history),
         _retention(facts.retentions, history),
-        *(check for check in (search_range, metrics_range, _attributes(facts)) if check is not None),
+        *(
+            check
+            for check in (search_range, metrics_range, _live(facts, history), _attributes(facts))
+            if check is not None
+        ),
     ]
 
 
@@ -80,6 +86,18 @@ def _range(name: str, knob: Knob | None, age_ns: int, value: str) -> Check | Non
     return Check(
         name, WARNING, f"{found}: longer ones are answered with an error", fixes=(Fix(_FILE, knob.path, value),)
     )
+
+
+def _live(facts: TempoFacts, history: History) -> Check | None:
+    """Judge how many turns may arrive at a time: an import sends thousands before Tempo puts the first one away."""
+    if not facts.max_live_traces or facts.max_live_traces >= history.turns:
+        return None
+    found = (
+        f"beyond {facts.max_live_traces:,} traces at a time new ones are dropped after they were acknowledged:"
+        f" these sessions have {history.turns:,} turns"
+    )
+    fix = Fix(_FILE, "overrides.defaults.ingestion.max_traces_per_user", str(max(_MANY_TRACES, 2 * history.turns)))
+    return Check("tempo live traces", WARNING, found, fixes=(fix,))
 
 
 def _attributes(facts: TempoFacts) -> Check | None:
