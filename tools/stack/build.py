@@ -51,7 +51,7 @@ def build_all(chosen: list[Program], *, go_name: str, relock: bool) -> None:
             if go is None or program not in missing:
                 say(f"{program.name} {program.version}: there already")
                 continue
-            say(f"{program.name} {program.version}: building {', '.join(program.binaries)}; minutes where Go's cache is cold")
+            say(f"{program.name} {program.version}: building (minutes where Go's cache is cold)")
             say(f"{program.name} {program.version}: built in {span(build(program, go, relock=relock))}")
     say(f"{len(chosen)} programs ready in {CACHE} after {span(time.monotonic() - started)}")
 

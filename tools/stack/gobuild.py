@@ -1,4 +1,4 @@
-"""Build one program of the stack with Go, once: into ``.cache/stack/NAME-VERSION/``, stamped by a hash of its sources."""
+"""Build one program of the stack with Go: into ``.cache/stack/NAME-VERSION/``, stamped by a hash of its sources."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Which programs make the stack, in which versions, and where `make stack` puts them.
 
-    program("promtool")        the built binary
-    PROGRAMS["otelcol"]        how it is built, and its version
-    IMAGES["tempo"]            the container image of the same version
+program("promtool")        the built binary
+PROGRAMS["otelcol"]        how it is built, and its version
+IMAGES["tempo"]            the container image of the same version
 """
 
 from __future__ import annotations
@@ -77,5 +77,7 @@ def program(name: str) -> Path:
         raise KeyError(f"no program of the stack is called {name}; there are {known}")
     path = owner.home / name
     if not path.exists():
-        raise ProgramMissingError(f"{path} is missing: `make stack` builds it (python3 -m tools.stack.build {owner.name})")
+        raise ProgramMissingError(
+            f"{path} is missing: `make stack` builds it (python3 -m tools.stack.build {owner.name})"
+        )
     return path
