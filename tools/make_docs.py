@@ -103,13 +103,46 @@ def telemetry_page() -> str:
             f"{attribute_table(event.attributes)}"
             for event in semconv.EVENTS
         ),
+        METRICS_NOTE,
+        metric_table(),
+        "## Attributes of metrics alone\n\n" + attribute_table(metric_names()),
     ]) + "\n"  # fmt: skip
 
 
 def resource_names() -> list[str]:
-    """Return the names that are on no span, link or event: those of the resource."""
-    elsewhere = {name for shape in (*semconv.SPANS, *semconv.EVENTS) for name in shape.attributes}
-    return [name for name in ATTRIBUTES if name not in elsewhere and name != semconv.LINK_TYPE]
+    """Return the names that are on no span, link, event or metric alone: those of the resource."""
+    elsewhere = {*shape_names(), *metric_names(), semconv.LINK_TYPE}
+    return [name for name in ATTRIBUTES if name not in elsewhere]
+
+
+def shape_names() -> set[str]:
+    """Return the names on spans and events."""
+    return {name for shape in (*semconv.SPANS, *semconv.EVENTS) for name in shape.attributes}
+
+
+def metric_names() -> list[str]:
+    """Return the names that only metrics carry (facts on who and where are the resource's on spans)."""
+    on_metrics = {name for metric in semconv.METRICS.values() for name in metric.attributes}
+    return [
+        name
+        for name in ATTRIBUTES
+        if name in on_metrics and name not in shape_names() and name not in {semconv.HOST_TYPE, semconv.USER_NAME}
+    ]
+
+
+METRICS_NOTE = """\
+## Metrics
+
+All are cumulative per session and are read with `last_over_time` ([metrics.md](metrics.md)). Histograms are exponential."""
+
+
+def metric_table() -> str:
+    rows = [
+        f"| `{metric.name}` | {metric.instrument} | `{metric.unit}` | {metric.brief} |"
+        f" {', '.join(f'`{name}`' for name in metric.attributes)} |"
+        for metric in semconv.METRICS.values()
+    ]
+    return "\n".join(["| metric | kind | unit | meaning | attributes |", "| --- | --- | --- | --- | --- |", *rows])
 
 
 OPT_IN_NOTE = """\

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
 from rich.console import Console
 
 from otel_bridge.cli.printable import printable
 from otel_bridge.cli.text import TOTALS_HEADERS, add_rows, console, make_table, totals_cells, usd
+from otel_bridge.pipeline.changes import ChangeCost
 from otel_bridge.pipeline.stats import SessionStats, Stats
 
 _FIRST = 15
@@ -33,6 +35,11 @@ def print_stats(stats: Stats, *, show_all: bool) -> None:
     title = "By session" if len(sessions) == len(by_cost) else f"By session (top {len(sessions)} of {len(by_cost)})"
     table = make_table(title, ["session", "project"], [*TOTALS_HEADERS, "client USD", "unrecorded"])
     out.print(add_rows(table, [_session_row(session) for session in sessions]), "")
+    if stats.by_change is not UNSET:
+        changes = stats.by_change if show_all else stats.by_change[:_FIRST]
+        title = "By pull request" + ("" if len(changes) == len(stats.by_change) else f" (top {len(changes)})")
+        table = make_table(title, ["pull request"], ["sessions", "cost USD"])
+        out.print(add_rows(table, [_change_row(change) for change in changes]), "")
     out.print(add_rows(make_table("Total", [""]), [("all", *totals_cells(stats.totals))]), "")
     _print_notes(out, stats)
 
@@ -47,6 +54,11 @@ def _session_row(session: SessionStats) -> tuple[str, ...]:
         usd(session.client_cost_usd),
         usd(session.unrecorded_cost_usd) if session.client_cost_usd is not None else "-",
     )
+
+
+def _change_row(change: ChangeCost) -> tuple[str, ...]:
+    name = f"{change.repository}#{change.change_id}" if change.change_id else "(not attributed)"
+    return name, f"{change.sessions:,}", usd(change.cost_usd)
 
 
 def _print_notes(out: Console, stats: Stats) -> None:

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from functools import partial
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from otel_bridge.model import Problem
+from otel_bridge.pipeline.changes import ChangeCost
 from otel_bridge.prices import RateCard, default_book, price_call
 from otel_bridge.sources.transcript.census import SessionCensus
 from otel_bridge.sources.transcript.discover import SessionFiles
@@ -65,6 +66,8 @@ class Stats(Struct):
     timezone: str
     lines: LineCounts
     problems: list[Problem]
+    by_change: list[ChangeCost] | UnsetType = UNSET
+    """The cost by pull request, where it was asked for: it takes reading every session whole."""
 
 
 def collect_stats(

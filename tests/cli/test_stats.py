@@ -13,6 +13,7 @@ from tests.transcripts import (
     compact_boundary,
     cost_state,
     fork_2_1_181,
+    pr_link,
     prompt,
     queue_operation,
     response,
@@ -115,3 +116,41 @@ def test_the_tables_say_what_the_numbers_leave_open(invoke: Invoke, tmp_path: Pa
     ):
         assert words in shown
     assert "\x1b" not in shown
+
+
+BRANCH = {"gitBranch": "feat/gears"}
+
+
+def test_changes_have_the_cost_of_their_pull_requests_and_the_rest_is_told(invoke: Invoke, tmp_path: Path) -> None:
+    session_file(tmp_path, SID, prompt(), response("msg_1", at=1), pr_link(7, at=2), response("msg_2", at=3))
+    session_file(tmp_path, OTHER, prompt(at=10), response("msg_3", at=11))
+    stats = invoke("stats", tmp_path, "--json", "--changes").json
+    assert stats["by_change"] == [
+        {
+            "repository": "acme/widgets",
+            "change_id": "7",
+            "url": "https://github.com/acme/widgets/pull/7",
+            "sessions": 1,
+            "cost_usd": "0.00366",
+        },
+        {"repository": None, "change_id": None, "url": None, "sessions": 1, "cost_usd": "0.00183"},
+    ]
+    assert stats["totals"]["cost_usd"] == "0.00549"
+    table = invoke("stats", tmp_path, "--changes").out
+    assert "acme/widgets#7" in table
+    assert "(not attributed)" in table
+
+
+@pytest.mark.parametrize(
+    ("branch", "cwd", "sessions"),
+    [("feat/gears", "/home/dev/widgets", 2), ("feat/wheels", "/home/dev/widgets", 1), ("feat/gears", "/home/x", 1)],
+)
+def test_a_session_without_a_link_follows_the_branch_of_one_that_has(
+    invoke: Invoke, tmp_path: Path, branch: str, cwd: str, sessions: int
+) -> None:
+    """In the same project only; another session's branch of that name elsewhere says nothing."""
+    session_file(tmp_path, SID, prompt(**BRANCH), response("msg_1", at=1, **BRANCH), pr_link(7, at=2))
+    place = {"gitBranch": branch, "cwd": cwd}
+    session_file(tmp_path, OTHER, prompt(at=10, **place), response("msg_3", at=11, **place))
+    change = invoke("stats", tmp_path, "--json", "--changes").json["by_change"][0]
+    assert (change["change_id"], change["sessions"]) == ("7", sessions)

@@ -44,6 +44,10 @@ class Encoder(Protocol):
         """Put a whole export request together."""
 
 
+METRIC_FRAMES_BYTES = 16 << 10
+"""More than the frames of all our metrics together (each is in a group once: its points come side by side)."""
+
+
 def unframed(_: Sequence[Any], encoded: Sequence[bytes]) -> Sequence[bytes]:
     """Leave the items as they are."""
     return encoded

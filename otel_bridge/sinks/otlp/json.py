@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from otel_bridge.sinks.otlp.cache import Cache
-from otel_bridge.sinks.otlp.encoder import Framing, Group, ItemEncoder, sendable_time, unframed
+from otel_bridge.sinks.otlp.encoder import METRIC_FRAMES_BYTES, Framing, Group, ItemEncoder, sendable_time, unframed
 from otel_bridge.sinks.otlp.json_attributes import JsonAttributes, quoted
 from otel_bridge.sinks.otlp.json_metrics import metric_frames, point_encoder
 from otel_bridge.telemetry import Link, LogRecord, Resource, Scope, Signal, Span
@@ -37,6 +37,8 @@ class JsonEncoder:
             form.items,
         )
         self.frame_bytes = len(b'{"":[]},]}]}') + len(form.resources)
+        if signal is Signal.METRICS:
+            self.frame_bytes += METRIC_FRAMES_BYTES
 
     def head(self, resource: Resource) -> bytes:
         """Encode the resource and the scope, up to the bracket the items follow."""

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 
 from otel_bridge.sinks.otlp.cache import Cache
-from otel_bridge.sinks.otlp.encoder import Framing, Group, ItemEncoder, sendable_time, unframed
+from otel_bridge.sinks.otlp.encoder import METRIC_FRAMES_BYTES, Framing, Group, ItemEncoder, sendable_time, unframed
 from otel_bridge.sinks.otlp.protobuf_attributes import AttributeEncoder
 from otel_bridge.sinks.otlp.protobuf_metrics import metric_frames, point_encoder
 from otel_bridge.sinks.otlp.wire import delimited, utf8, varint
@@ -32,6 +32,8 @@ class ProtobufEncoder:
         self._scope = delimited(b"\x0a", _text(b"\x0a", scope.name) + _text(b"\x12", scope.version))
         self._scope_schema = _text(b"\x1a", scope.schema_url)
         self.frame_bytes = len(self._scope) + len(self._scope_schema) + 2 * (1 + 10)
+        if signal is Signal.METRICS:
+            self.frame_bytes += METRIC_FRAMES_BYTES
 
     def head(self, resource: Resource) -> bytes:
         """Encode the ``resource`` and ``schema_url`` fields."""

@@ -25,7 +25,7 @@ from otel_bridge.sources.transcript.calls import (
     response_key,
     time_ns,
 )
-from otel_bridge.sources.transcript.links import pull_request_link
+from otel_bridge.sources.transcript.links import SHARED_BRANCHES, pull_request_link
 from otel_bridge.sources.transcript.records import CountRecord
 from otel_bridge.sources.transcript.titles import TITLE_RANK, TitleKeeper
 from otel_bridge.vcs import BranchLink
@@ -189,9 +189,10 @@ class CensusTaker:
         self._census.first_queued_ns = min(known_ns, at_ns) if known_ns and at_ns else known_ns or at_ns
 
     def _add_pull_request(self, record: CountRecord, at_ns: int) -> None:
-        link, spoken = pull_request_link(record, at_ns), self._branch_record
-        if link is not None and spoken is not None and spoken.gitBranch:
-            self._census.branch_links.append(BranchLink(spoken.gitBranch, link))
+        link = pull_request_link(record, at_ns)
+        branch = self._branch_record.gitBranch if self._branch_record is not None else None
+        if link is not None and branch and branch not in SHARED_BRANCHES:
+            self._census.branch_links.append(BranchLink(branch, link))
 
     def _add_cost_state(self, record: CountRecord) -> None:
         total_usd = record.totalCostUSD

@@ -10,6 +10,10 @@ from otel_bridge.vcs import PullRequest, PullRequestLink
 _URL_SECRETS = re.compile(r"(?<=://)[^/?#]*@|[?#].*", re.DOTALL)
 
 
+SHARED_BRANCHES = frozenset({"HEAD", "main", "master", "trunk", "develop"})
+"""Branches that everybody's work is on: they say nothing about a pull request."""
+
+
 def pull_request_link(record: CountRecord, at_ns: int) -> PullRequestLink | None:
     """Return what a ``pr-link`` record says, ``None`` where it names no pull request."""
     if record.prNumber is None or not record.prRepository:

@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord as OfficialRecord
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    AggregationTemporality,
+    ExponentialHistogramDataPoint,
+    NumberDataPoint,
+)
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric as OfficialMetric
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource as OfficialResource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OfficialSpan
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from otel_bridge.telemetry import Attributes, AttributeValue, Batch, LogRecord, Scope, Signal, Span
+from otel_bridge.telemetry import (
+    Attributes,
+    AttributeValue,
+    Batch,
+    DataPoint,
+    Distribution,
+    Instrument,
+    LogRecord,
+    Metric,
+    Scope,
+    Signal,
+    Span,
+)
 
 
 def official_request(batches: Iterable[Batch], scope: Scope, signal: Signal) -> Any:
     """Build the export request that holds the batches, one resource entry each."""
+    if signal is Signal.METRICS:
+        return _metrics_request(batches, scope)
     is_traces = signal is Signal.TRACES
     request = ExportTraceServiceRequest() if is_traces else ExportLogsServiceRequest()
     for batch in batches:
@@ -33,6 +55,66 @@ def official_request(batches: Iterable[Batch], scope: Scope, signal: Signal) -> 
             else:
                 inner.log_records.append(_record(item))
     return request
+
+
+def _metrics_request(batches: Iterable[Batch], scope: Scope) -> Any:
+    request = ExportMetricsServiceRequest()
+    for batch in batches:
+        entry = request.resource_metrics.add()
+        entry.resource.CopyFrom(OfficialResource(attributes=_attributes(dict(batch.resource.attributes))))
+        entry.schema_url = batch.resource.schema_url
+        inner = entry.scope_metrics.add()
+        inner.scope.CopyFrom(InstrumentationScope(name=scope.name, version=scope.version))
+        inner.schema_url = scope.schema_url
+        for metric, points in groupby(batch.items, key=lambda point: point.metric):  # type: ignore[union-attr]
+            inner.metrics.append(_metric(metric, points))
+    return request
+
+
+def _metric(metric: Metric, points: Iterable[Any]) -> OfficialMetric:
+    official = OfficialMetric(name=metric.name, description=metric.brief, unit=metric.unit)
+    if metric.instrument is Instrument.HISTOGRAM:
+        official.exponential_histogram.aggregation_temporality = AggregationTemporality.Value(CUMULATIVE)
+        official.exponential_histogram.data_points.extend(map(_histogram_point, points))
+    elif metric.instrument is Instrument.COUNTER:
+        official.sum.aggregation_temporality = AggregationTemporality.Value(CUMULATIVE)
+        official.sum.is_monotonic = True
+        official.sum.data_points.extend(map(_number_point, points))
+    else:
+        official.gauge.SetInParent()
+        official.gauge.data_points.extend(map(_number_point, points))
+    return official
+
+
+CUMULATIVE = "AGGREGATION_TEMPORALITY_CUMULATIVE"
+
+
+def _number_point(point: DataPoint) -> NumberDataPoint:
+    value = {"as_int": point.value} if isinstance(point.value, int) else {"as_double": point.value}
+    return NumberDataPoint(
+        attributes=_attributes(point.attributes),
+        start_time_unix_nano=point.start_ns,
+        time_unix_nano=point.time_ns,
+        **value,  # type: ignore[arg-type]
+    )
+
+
+def _histogram_point(point: DataPoint) -> ExponentialHistogramDataPoint:
+    value = point.value
+    assert isinstance(value, Distribution)
+    official = ExponentialHistogramDataPoint(
+        attributes=_attributes(point.attributes),
+        start_time_unix_nano=point.start_ns,
+        time_unix_nano=point.time_ns,
+        count=value.count,
+        sum=value.sum,
+        scale=value.scale,
+        zero_count=value.zero_count,
+    )
+    if value.buckets:
+        official.positive.offset = value.offset
+        official.positive.bucket_counts.extend(value.buckets)
+    return official
 
 
 def _span(span: Span) -> OfficialSpan:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from otel_bridge.telemetry import Batch, Link, LogRecord, Resource, Signal, Span, SpanKind
+from otel_bridge.telemetry import (
+    Batch,
+    DataPoint,
+    Distribution,
+    Instrument,
+    Link,
+    LogRecord,
+    Metric,
+    Resource,
+    Signal,
+    Span,
+    SpanKind,
+)
 
 _texts = st.text(max_size=200)
 _times = st.integers(0, 2**64 - 1)
@@ -47,3 +59,28 @@ records = st.builds(
 _resources = st.builds(Resource, _attributes.map(lambda pairs: tuple(sorted(pairs.items(), key=str))), _texts)
 trace_batches = st.lists(st.builds(Batch, st.just(Signal.TRACES), _resources, st.lists(spans, max_size=4)), max_size=3)
 log_batches = st.lists(st.builds(Batch, st.just(Signal.LOGS), _resources, st.lists(records, max_size=4)), max_size=3)
+
+_counts = st.integers(0, 2**40)
+_names = st.sampled_from(["a", "b"])
+_finite = st.floats(allow_nan=False, allow_infinity=False)
+_distributions = st.builds(
+    Distribution,
+    _counts,
+    _finite,
+    st.integers(-4, 8),
+    zero_count=_counts,
+    offset=st.integers(-300, 300),
+    buckets=st.lists(_counts, max_size=5).map(tuple),
+)
+
+
+def _points(metric: Metric) -> st.SearchStrategy[DataPoint]:
+    numbers = st.integers(-(2**63), 2**63 - 1) | _finite
+    values = _distributions if metric.instrument is Instrument.HISTOGRAM else numbers
+    return st.builds(DataPoint, st.just(metric), _attributes, _times, _times, values)
+
+
+points = st.builds(Metric, _names, _names, st.sampled_from(Instrument), _names).flatmap(_points)
+metric_batches = st.lists(
+    st.builds(Batch, st.just(Signal.METRICS), _resources, st.lists(points, max_size=6)), max_size=3
+)
