@@ -1,4 +1,4 @@
-"""As much of a Kubernetes API as the collector asks for: it lists and watches a few objects that never change."""
+"""As much of a Kubernetes API as the collector asks for: it lists and watches one pod that never changes."""
 
 from __future__ import annotations
 
@@ -11,57 +11,24 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
-OBJECTS: dict[str, tuple[str, list[dict[str, Any]]]] = {
-    "/api/v1/pods": (
-        "v1 Pod",
-        [
-            {
-                "metadata": {
-                    "name": "bridge-7d9c-x2v",
-                    "namespace": "agents",
-                    "uid": "5f0c8a1e-0000-4000-8000-000000000001",
-                    "resourceVersion": "1",
-                    "creationTimestamp": "2026-01-01T00:00:00Z",
-                    "ownerReferences": [
-                        {
-                            "apiVersion": "apps/v1",
-                            "kind": "ReplicaSet",
-                            "name": "bridge-7d9c",
-                            "uid": "rs",
-                            "controller": True,
-                        }
-                    ],
-                },
-                "spec": {"nodeName": "node-3", "containers": []},
-                "status": {"podIP": "127.0.0.1", "phase": "Running"},
-            }
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {
+        "name": "bridge-7d9c5f6b8d-x2vkq",
+        "namespace": "agents",
+        "labels": {"app": "bridge", "pod-template-hash": "7d9c5f6b8d"},
+        "uid": "5f0c8a1e-0000-4000-8000-000000000001",
+        "resourceVersion": "1",
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "ownerReferences": [
+            {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "bridge-7d9c5f6b8d", "uid": "r", "controller": True}
         ],
-    ),
-    "/api/v1/namespaces": ("v1 Namespace", [{"metadata": {"name": "agents", "uid": "ns", "resourceVersion": "1"}}]),
-    "/apis/apps/v1/replicasets": (
-        "apps/v1 ReplicaSet",
-        [
-            {
-                "metadata": {
-                    "name": "bridge-7d9c",
-                    "namespace": "agents",
-                    "uid": "rs",
-                    "resourceVersion": "1",
-                    "ownerReferences": [
-                        {
-                            "apiVersion": "apps/v1",
-                            "kind": "Deployment",
-                            "name": "bridge",
-                            "uid": "d",
-                            "controller": True,
-                        }
-                    ],
-                }
-            }
-        ],
-    ),
+    },
+    "spec": {"nodeName": "node-3", "containers": []},
+    "status": {"podIP": "127.0.0.1", "phase": "Running"},
 }
-"""The sender of a test is a pod with the address 127.0.0.1."""
+"""The sender of a test, by the address of its connections."""
 
 
 @contextmanager
@@ -73,25 +40,22 @@ def kubernetes_api(folder: Path) -> Iterator[Path]:
         def do_GET(self) -> None:
             address = urlparse(self.path)
             asked = parse_qs(address.query)
-            version_and_kind, items = OBJECTS.get(address.path, ("", []))
-            if not version_and_kind:
-                self.send_error(404)
+            if address.path != "/api/v1/pods":
+                self.send_error(403)  # what the service account of the gateway may not read
                 return
-            version, kind = version_and_kind.split()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
-            objects = [{"apiVersion": version, "kind": kind, **item} for item in items]
             if asked.get("watch", ["0"])[0] in {"1", "true"}:
-                self._watch(version, kind, objects if "sendInitialEvents" in asked else [])
+                self._watch([POD] if "sendInitialEvents" in asked else [])
             else:
-                whole = {"apiVersion": version, "kind": f"{kind}List", "metadata": {"resourceVersion": "1"}}
-                self.wfile.write(json.dumps({**whole, "items": objects}).encode())
+                pods = {"apiVersion": "v1", "kind": "PodList", "metadata": {"resourceVersion": "1"}, "items": [POD]}
+                self.wfile.write(json.dumps(pods).encode())
 
-        def _watch(self, version: str, kind: str, objects: list[dict[str, Any]]) -> None:
+        def _watch(self, pods: list[dict[str, Any]]) -> None:
             end = {"resourceVersion": "1", "annotations": {"k8s.io/initial-events-end": "true"}}
-            events = [{"type": "ADDED", "object": each} for each in objects]
-            events.append({"type": "BOOKMARK", "object": {"apiVersion": version, "kind": kind, "metadata": end}})
+            events = [{"type": "ADDED", "object": pod} for pod in pods]
+            events.append({"type": "BOOKMARK", "object": {"apiVersion": "v1", "kind": "Pod", "metadata": end}})
             for event in events:
                 self.wfile.write(json.dumps(event).encode() + b"\n")
             self.wfile.flush()

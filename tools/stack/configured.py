@@ -106,7 +106,6 @@ def jaeger(folder: Path, ports: Ports) -> Server:
         "collector.http-server.host-port": free_port(),
         "query.http-server.host-port": ports.traces_query,
         "query.grpc-server.host-port": free_port(),
-        "http-server.host-port": free_port(),
         "admin.http.host-port": admin,
     }
     command = [str(program("jaeger")), *(f"--{flag}={local(port)}" for flag, port in listening.items())]
