@@ -29,6 +29,9 @@ class Booking(NamedTuple):
 def bookings(session: Session) -> Iterator[Booking]:
     """Yield what is booked where, in time order; unpriced calls have nothing to book.
 
+    All money is booked as not attributed first, even where it moves at once: a reader that was told so by somebody who
+    knew less is told that it has moved.
+
     A call belongs to the pull request its session was last linked to. What came before the first link moves to it. In a
     session without a link, what was done on a branch belongs to the pull request another session of the same project
     linked on that branch, from the time of that link.
@@ -40,9 +43,11 @@ def bookings(session: Session) -> Iterator[Booking]:
         if isinstance(event, ModelCall):
             assert event.cost_usd is not None
             change = by_session or by_branch.get(branch)
+            yield Booking(at_ns, None, event.cost_usd)
             if change is None:
                 waiting[branch] += event.cost_usd
-            yield Booking(at_ns, change, event.cost_usd)
+            else:
+                yield from _moved(at_ns, event.cost_usd, change)
         elif branch is None:
             by_session = event.pull_request
             yield from _moved(at_ns, sum(waiting.values(), start=Decimal(0)), by_session)

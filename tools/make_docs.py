@@ -133,7 +133,7 @@ def metric_names() -> list[str]:
 METRICS_NOTE = """\
 ## Metrics
 
-All are cumulative per session and are read with `last_over_time` ([metrics.md](metrics.md)). Histograms are exponential."""
+All are cumulative per session and read with `last_over_time` ([metrics.md](metrics.md)); histograms are exponential."""
 
 
 def metric_table() -> str:

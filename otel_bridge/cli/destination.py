@@ -6,16 +6,18 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 
 import click
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from otel_bridge.cli.reach import find_endpoint, way_of
 from otel_bridge.errors import UsageError
+from otel_bridge.pipeline.checkup import missing_pipelines
 from otel_bridge.semconv import SCOPE
 from otel_bridge.sinks import Sink
 from otel_bridge.sinks.console import ConsoleSink
 from otel_bridge.sinks.fanout import FanOut
 from otel_bridge.sinks.file import open_file_sink
 from otel_bridge.sinks.open import open_otlp_sink
-from otel_bridge.sinks.otlp.config import OtlpConfig, OtlpProtocol, names_endpoint, otlp_config
+from otel_bridge.sinks.otlp.config import OtlpConfig, OtlpProtocol
 from otel_bridge.sinks.otlp.retry import RetryPolicy
 from otel_bridge.telemetry import Signal
 
@@ -39,6 +41,8 @@ class Destination(Struct, frozen=True):
     """One for each signal that has an endpoint; others are skipped on purpose."""
     file: str | None = None
     to_console: bool = False
+    nowhere: tuple[str, ...] = ()
+    """Sentences about signals that have nowhere to go, though an endpoint was given."""
 
     @property
     def places(self) -> list[str]:
@@ -61,24 +65,32 @@ def destination(
     Raises:
         UsageError: there is none, or a variable is wrong.
     """
-    by_environment = endpoint is None and file is None and not to_console
-    otlp = tuple(
-        otlp_config(
-            env,
-            signal,
-            endpoint=endpoint,
-            protocol=protocol,
-            headers=SYNC_HEADER if signal is Signal.METRICS else None,
-        )
-        for signal in Signal
-        if signal in signals and (endpoint is not None or (by_environment and names_endpoint(env, signal)))
-    )
+    is_local = endpoint is None and (file is not None or to_console)
+    found = find_endpoint(env, endpoint, protocol) if endpoint is not None else None
+    wanted = () if is_local else tuple(signal for signal in Signal if signal in signals)
+    ways = [way_of(env, signal, found=found, protocol=protocol) for signal in wanted]
+    otlp = tuple(_synchronous(way.config) for way in ways if way.config is not None)
+    nowhere = tuple(dict.fromkeys(way.nowhere for way in ways if way.nowhere))
     if not (otlp or file or to_console):
         raise UsageError(
-            "nowhere to send to. Give --endpoint http://localhost:4318 (or set OTEL_EXPORTER_OTLP_ENDPOINT),"
+            "; ".join(nowhere)
+            or "nowhere to send to. Give --endpoint http://localhost:4318 (or set OTEL_EXPORTER_OTLP_ENDPOINT),"
             " --to-file spans.jsonl, or --console"
         )
-    return Destination(otlp, file, to_console)
+    return Destination(otlp, file, to_console, nowhere)
+
+
+def without_missing_pipelines(to: Destination) -> Destination:
+    """Ask each endpoint whether it knows its signal; leave out, with a sentence, those that know only others."""
+    missing = missing_pipelines({config.signal: config for config in to.otlp})
+    otlp = tuple(config for config in to.otlp if config.signal not in missing)
+    return structs.replace(to, otlp=otlp, nowhere=(*to.nowhere, *missing.values()))
+
+
+def _synchronous(config: OtlpConfig) -> OtlpConfig:
+    if config.signal is not Signal.METRICS:
+        return config
+    return structs.replace(config, headers={**config.headers, **SYNC_HEADER})
 
 
 def open_sink(to: Destination, *, give_up_s: float, notify: Callable[[str], None]) -> Sink:

@@ -10,7 +10,13 @@ from pathlib import Path
 
 import click
 
-from otel_bridge.cli.destination import destination, endpoint_option, open_sink, protocol_option
+from otel_bridge.cli.destination import (
+    destination,
+    endpoint_option,
+    open_sink,
+    protocol_option,
+    without_missing_pipelines,
+)
 from otel_bridge.cli.json_output import print_json
 from otel_bridge.cli.options import common_options, find_sessions
 from otel_bridge.cli.printable import printable
@@ -68,6 +74,10 @@ def command(
         raise UsageError("--json, --console and --to-file - all write to the standard output: give one of them")
     signals = tuple(map(Signal, only)) or tuple(Signal)
     to = destination(environment(), signals, endpoint=endpoint, protocol=protocol, file=to_file, to_console=to_console)
+    if not only:
+        to = without_missing_pipelines(to)
+    for sentence in to.nowhere:
+        _say(f"! {sentence}")
     options = ConvertOptions(
         resource=resource_attributes(environment()),
         content=_content_policy(content, content_bytes),

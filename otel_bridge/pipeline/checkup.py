@@ -87,18 +87,37 @@ def check_endpoints(configs: Mapping[Signal, OtlpConfig | None]) -> list[Check]:
     A receiver that takes one signal and knows nothing of another has no pipeline for that: this is no failure.
     """
     answers = {signal: _ask(config) for signal, config in configs.items() if config is not None}
-    is_receiver = any(isinstance(answer, Accepted) for answer in answers.values())
+    missing = _missing(configs, answers)
     checks = []
     for signal, config in configs.items():
         if config is None:
             advice = "give --endpoint or set OTEL_EXPORTER_OTLP_ENDPOINT to send"
             checks.append(Check(f"{signal} endpoint", OK, "none configured", advice))
-        elif is_receiver and _is_unknown(answers[signal]):
-            found = f"{_place(config)} has no pipeline for {signal}: {ITEMS[signal]} have nowhere to go"
-            checks.append(Check(f"{signal} endpoint", WARNING, found))
+        elif signal in missing:
+            checks.append(Check(f"{signal} endpoint", WARNING, missing[signal]))
         else:
             checks.append(_judged(signal, config, answers[signal]))
     return checks
+
+
+def missing_pipelines(configs: Mapping[Signal, OtlpConfig]) -> dict[Signal, str]:
+    """Send an empty request of each signal; return a sentence for those that a receiver of others knows nothing of."""
+    answers: dict[Signal, Answer] = {}
+    for signal, config in configs.items():
+        answers[signal] = _ask(config)
+        if isinstance(answers[signal], Retry):  # away or busy: the export itself will wait for it
+            return {}
+    return _missing(configs, answers)
+
+
+def _missing(configs: Mapping[Signal, OtlpConfig | None], answers: Mapping[Signal, Answer]) -> dict[Signal, str]:
+    if not any(isinstance(answer, Accepted) for answer in answers.values()):
+        return {}
+    return {
+        signal: f"{_place(config)} has no pipeline for {signal}: {ITEMS[signal]} have nowhere to go"
+        for signal, config in configs.items()
+        if config is not None and _is_unknown(answers[signal])
+    }
 
 
 def _ask(config: OtlpConfig) -> Answer:

@@ -163,6 +163,15 @@ def test_a_branch_belongs_to_the_pull_request_another_session_linked_on_it() -> 
     assert last_values(points(one), semconv.CHANGE_COST) == {"": 0, "https://github.com/acme/widgets 7": 3}
 
 
+def test_a_call_that_is_attributed_at_once_still_says_that_nothing_is_left_over() -> None:
+    """An export that did not know the link has said otherwise, and its word must not stand."""
+    link = PullRequestLink(SEVEN, at_ns(3))
+    unaware = session(turn("p", dollars(5, "1"), at_s=4))
+    aware = replace(unaware, pull_requests=(link,))
+    both = sorted([*points(unaware), *points(aware)], key=lambda point: point.time_ns)
+    assert last_values(both, semconv.CHANGE_COST) == {"": 0, "https://github.com/acme/widgets 7": 1}
+
+
 def test_the_costs_of_all_changes_add_up_to_the_cost() -> None:
     one = session(
         turn("p", dollars(5, "1.1"), dollars(20, "2.2"), dollars(40, "4.4"), at_s=4),

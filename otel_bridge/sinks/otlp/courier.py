@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable
 from itertools import count
 
+from msgspec import structs
+
 from otel_bridge.sinks import Counts, Delivery, Rejection
 from otel_bridge.sinks.otlp.answers import Accepted, Answer, BadItems, Refused, Retry, TooLarge, Transport
-from otel_bridge.sinks.otlp.encoder import Encoder, Item
+from otel_bridge.sinks.otlp.encoder import Encoder, Group, Item
 from otel_bridge.sinks.otlp.packing import Request
 from otel_bridge.sinks.otlp.retry import RetryPolicy
 from otel_bridge.telemetry import DataPoint, Signal, Span
@@ -19,6 +21,10 @@ from otel_bridge.telemetry import DataPoint, Signal, Span
 _SUSPICIOUS, _HOPELESS = 16, 1024
 """So many items refused one by one before any was taken: then it may not be, or is not, about the items."""
 _SMALLEST_REQUEST_BYTES = 64 * 1024
+_LATER_PLACES = 3
+_VAIN_MOVES = 8
+"""So many points in a row that no later place would take: then it is not about places."""
+_OTHER_REFUSALS = ("out of bounds", "too old", "out of order", "temporality", "invalid", "bad item")
 
 
 class Courier:
@@ -58,6 +64,7 @@ class Courier:
         self._resume_at = -math.inf
         self._last_success_at = -math.inf
         self._refused_alone = 0
+        self._vain_moves = 0
 
     def deliver(self, request: Request) -> Delivery:
         """Deliver a request; what is in neither count of the result was not delivered."""
@@ -130,8 +137,8 @@ class Courier:
         return Delivery(counts, rejections=(Rejection(self._signal, item, answer.message or "no reason given"),))
 
     def _refused(self, request: Request, reason: str) -> Delivery:
-        """Account for a request of one item that will never be taken."""
-        if is_already_written(self._signal, reason):
+        """Account for a request of one item that will not be taken."""
+        if isinstance(self._send_later_points(request, reason), Accepted):
             return self._accepted(request, Accepted())
         rejection = Rejection(self._signal, described(request.items[0]), reason)
         delivery = Delivery({self._signal: Counts(rejected=1)}, rejections=(rejection,))
@@ -140,6 +147,25 @@ class Courier:
             return delivery
         self.stopped.set()
         return delivery + self._failed(f"refuses every item: {reason}; check that an OTLP receiver listens there")
+
+    def _send_later_points(self, request: Request, reason: str) -> Answer | None:
+        """Book a point whose place is taken a little later: an earlier export knew less of that millisecond.
+
+        Prometheus keeps the first value of a time and refuses another one at the newest (3.15). A collector passes on
+        that it did, not why (0.152), so a refusal without Prometheus's words is worth the attempt.
+        """
+        (group,), (item,) = request.groups, request.items
+        if not isinstance(item, DataPoint) or self._vain_moves >= _VAIN_MOVES or not may_be_written_already(reason):
+            return None
+        answer: Answer | None = None
+        for later_ms in range(1, _LATER_PLACES + 1):
+            moved = structs.replace(item, time_ns=item.time_ns + later_ms * 1_000_000)
+            encoded = self._encoder.items([moved])
+            answer = self._final_answer(Request([Group(group.resource, group.head, [moved], encoded)]))
+            if not isinstance(answer, BadItems):
+                break
+        self._vain_moves = 0 if isinstance(answer, Accepted) else self._vain_moves + 1
+        return answer
 
     def _is_hopeless(self) -> bool:
         """Tell a receiver that takes nothing from a run of bad items, if need be by a request without any."""
@@ -171,9 +197,6 @@ def described(item: Item) -> str:
     return f"{item.event_name} ({ids})"
 
 
-def is_already_written(signal: Signal, reason: str) -> bool:
-    """Tell a refused point whose place was taken by an earlier export, as Prometheus words it (3.15).
-
-    Nothing is lost: who knew more ends its series later (docs/metrics.md).
-    """
-    return signal is Signal.METRICS and "duplicate sample for timestamp" in reason
+def may_be_written_already(reason: str) -> bool:
+    """Tell the refusal of a point at a time that has a value from that of one that is too old or makes no sense."""
+    return "duplicate sample for timestamp" in reason or not any(word in reason for word in _OTHER_REFUSALS)

@@ -6,6 +6,9 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
+from msgspec.structs import replace
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
 from otel_bridge.sinks import Counts, Delivery
 from otel_bridge.sinks.otlp.answers import Accepted, Answer, BadItems, Refused, Retry, TooLarge
 from otel_bridge.sinks.otlp.courier import Courier, described
@@ -13,7 +16,7 @@ from otel_bridge.sinks.otlp.encoder import Group
 from otel_bridge.sinks.otlp.packing import Request
 from otel_bridge.sinks.otlp.protobuf import ProtobufEncoder
 from otel_bridge.sinks.otlp.retry import RetryPolicy
-from otel_bridge.telemetry import Signal
+from otel_bridge.telemetry import DataPoint, Instrument, Metric, Signal
 from tests.sinks.samples import RESOURCE, SCOPE, record, spans
 
 POLICY = RetryPolicy(first_s=1, longest_s=8, give_up_s=60)
@@ -155,3 +158,57 @@ def test_log_records_are_named_by_what_they_have() -> None:
     assert described(record(5)) == "session.start (at 1763000000000000005 ns)"
     with_ids = record(trace_id=b"\x01" * 16, span_id=b"\x02" * 8)
     assert described(with_ids) == f"session.start (trace {'01' * 16}, span {'02' * 8})"
+
+
+POINT = DataPoint(Metric("cost", "USD", Instrument.COUNTER), {"session.id": "s"}, 0, 5_000_000, 0.5)
+DUPLICATE = BadItems("400 Bad Request: duplicate sample for timestamp 5; overrides not allowed")
+
+
+class MetricWorld(World):
+    """The same for data points; keeps the times of what was sent."""
+
+    def __init__(self, answers: Iterable[Answer]) -> None:
+        super().__init__(answers)
+        self.times_ms: list[int] = []
+        self.encoder = ProtobufEncoder(Signal.METRICS, SCOPE)
+        self.courier = Courier(
+            Signal.METRICS, "there", self.encoder, self, POLICY, now=lambda: self.now, wait=self.wait
+        )
+
+    def send(self, body: bytes) -> Answer:
+        for metric in ExportMetricsServiceRequest.FromString(body).resource_metrics[0].scope_metrics[0].metrics:
+            self.times_ms += [point.time_unix_nano // 10**6 for point in metric.sum.data_points]
+        return super().send(body)
+
+    def deliver_points(self, *points: DataPoint) -> Delivery:
+        group = Group(RESOURCE, self.encoder.head(RESOURCE), list(points), self.encoder.items(points))
+        return self.courier.deliver(Request([group]))
+
+
+def test_a_point_whose_place_is_taken_is_booked_a_little_later() -> None:
+    world = MetricWorld([DUPLICATE, BadItems("400 Bad Request"), Accepted()])
+    assert world.deliver_points(POINT) == Delivery({Signal.METRICS: Counts(accepted=1)})
+    assert world.times_ms == [5, 6, 7]
+
+
+def test_a_point_that_is_too_old_is_refused_at_once_and_named() -> None:
+    world = MetricWorld([BadItems("400 Bad Request: too old sample")])
+    delivery = world.deliver_points(POINT)
+    assert delivery.of(Signal.METRICS) == Counts(rejected=1)
+    assert delivery.rejections[0].item == "cost {session.id=s} at 5 ms"
+    assert world.times_ms == [5]
+
+
+def test_who_refuses_every_place_is_not_asked_for_more_of_them() -> None:
+    world = MetricWorld([BadItems("400 Bad Request")] * 1000)
+    for _ in range(12):
+        world.deliver_points(POINT)
+    assert len(world.sent_at) == 8 * 4 + 4
+
+
+def test_good_points_beside_a_bad_one_are_delivered() -> None:
+    bad = BadItems("400 Bad Request: out of bounds")
+    world = MetricWorld([bad, Accepted(), bad, bad, Accepted()])
+    delivery = world.deliver_points(*(replace(POINT, time_ns=ms * 10**6) for ms in (1, 2, 3, 4)))
+    assert delivery.of(Signal.METRICS) == Counts(accepted=3, rejected=1)
+    assert [rejection.item for rejection in delivery.rejections] == ["cost {session.id=s} at 3 ms"]
