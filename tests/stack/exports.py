@@ -14,10 +14,13 @@ from tools.stack.stack import Stack
 LOOK_BACK = "400d"
 
 
-def export(stack: Stack, *paths: Path, service: str, only: Iterable[str] = (), **env: str) -> dict[str, Any]:
+def export(
+    stack: Stack, *paths: Path, service: str, only: Iterable[str] = (), give_up_s: float = 60, **env: str
+) -> dict[str, Any]:
     """Send sessions to the collector under a service name of their own; return the summary."""
-    flags = [flag for signal in only for flag in ("--only", signal)]
-    done = run("export", *paths, "--endpoint", stack.collector_http, *flags, "--json", OTEL_SERVICE_NAME=service, **env)
+    flags = ["--endpoint", stack.collector_http, "--give-up", str(give_up_s), "--json"]
+    flags += [flag for signal in only for flag in ("--only", signal)]
+    done = run("export", *paths, *flags, OTEL_SERVICE_NAME=service, **env)
     summary: dict[str, Any] = json.loads(done.stdout) if done.stdout else {}
     return summary | {"exit_code": done.returncode, "stderr": done.stderr}
 
