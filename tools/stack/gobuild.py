@@ -140,7 +140,7 @@ def run(command: list[str], *, cwd: Path, log: Path, extra: dict[str, str] | Non
         raise BuildError(
             f"In {cwd}, this ended with {code}: {' '.join(command)}\n{tail}"
             f"All of its output: {log}\n"
-            "Is the Go module proxy within reach (go env GOPROXY), and is there room on the disk (2 GB)? "
+            "Is the Go module proxy within reach (go env GOPROXY), and is there room on the disk (8 GB)? "
             "Run it again: what was compiled already is kept.\n"
             "After a change of versions or of the manifest: python3 -m tools.stack.build --relock NAME"
         )
