@@ -1,6 +1,6 @@
 """Who sends metrics with the bridge's header hears whether Prometheus took them; others are thanked and queued.
 
-The collector passes the status of a refusal on, not its words: Prometheus writes plain text where OTLP asks for protobuf.
+The collector passes the status of a refusal on, not its words: Prometheus writes text where OTLP asks for protobuf.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ def test_without_the_header_the_same_point_is_thanked_for_and_lost(
     assert b"responded with HTTP Status Code 400" in said
 
 
+@pytest.mark.slow
 @BOTH
 def test_without_prometheus_the_sender_hears_that_it_is_away(
     new_stack: NewStack, send: Send, accepted: object, refused: object, unavailable: object

@@ -48,6 +48,15 @@ def test_the_manifest_of_the_collector_has_one_version() -> None:
     assert {each["gomod"].split()[1] for each in manifest["providers"]} == {"v1.58.0"}
 
 
+def test_the_lock_of_the_collector_is_that_of_its_manifest() -> None:
+    """A changed manifest needs `--relock`; otherwise the old versions would be built without a word."""
+    sources = PROGRAMS["otelcol"].sources
+    manifest = yaml.safe_load((sources / "manifest.yaml").read_text(encoding="utf-8"))
+    wanted = {each["gomod"] for kind, parts in manifest.items() if kind != "dist" for each in parts}
+    locked = {line.strip() for line in (sources / "go.mod").read_text(encoding="utf-8").splitlines()}
+    assert wanted - locked == set()
+
+
 @pytest.mark.parametrize("name", TOLD)
 def test_a_program_says_its_version(name: str) -> None:
     """The built one, not one of the machine."""

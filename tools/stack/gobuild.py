@@ -90,13 +90,13 @@ def build(program: Program, go: Go, *, relock: bool = False) -> float:
     shutil.rmtree(work, ignore_errors=True)
     (work / "bin").mkdir(parents=True)
     try:
-        sources = _generate(program, go, work, log) if program.generator else program.sources
+        sources = _generate(program, go, work, log, relock=relock) if program.generator else program.sources
         mode = "-mod=mod" if relock else "-mod=readonly"
         for binary, package in program.binaries.items():
             flags = [mode, "-trimpath", "-buildvcs=false", f"-ldflags=-s -w {program.ldflags}", f"-tags={program.tags}"]
             go.run("build", *flags, "-o", str(work / "bin" / binary), package, cwd=sources, log=log)
         if relock and program.generator:
-            _copy_locks(sources, program.sources)
+            _copy(("go.mod", "go.sum"), sources, program.sources)
     except BuildError as error:
         raise BuildError(f"{program.name} {program.version} could not be built.\n{error}") from None
     (work / "bin" / STAMP).write_text(fingerprint(program), encoding="utf-8")
@@ -106,8 +106,8 @@ def build(program: Program, go: Go, *, relock: bool = False) -> float:
     return time.monotonic() - started
 
 
-def _generate(program: Program, go: Go, work: Path, log: Path) -> Path:
-    """Return the folder of the sources that the generator wrote, locked to the committed module versions."""
+def _generate(program: Program, go: Go, work: Path, log: Path, *, relock: bool) -> Path:
+    """Return the folder of what the generator wrote, with the committed go.mod unless that is to be made anew."""
     assert program.generator is not None
     module, _, version = program.generator.partition("@")
     tool = CACHE / f"builder-{version}" / Path(module).name
@@ -117,13 +117,12 @@ def _generate(program: Program, go: Go, work: Path, log: Path) -> Path:
     # It would ask for modules that only tests need; go.mod and go.sum are committed instead.
     run([str(tool), f"--config={manifest}", "--skip-get-modules", "--skip-compilation"], cwd=work, log=log)
     sources = work / "build"
-    if (program.sources / "go.mod").exists():
-        _copy_locks(program.sources, sources)
+    _copy(("go.sum",) if relock else ("go.mod", "go.sum"), program.sources, sources)
     return sources
 
 
-def _copy_locks(source: Path, target: Path) -> None:
-    for name in ("go.mod", "go.sum"):
+def _copy(names: tuple[str, ...], source: Path, target: Path) -> None:
+    for name in names:
         shutil.copyfile(source / name, target / name)
 
 

@@ -27,6 +27,7 @@ PORTS = range(15_000, 30_000)
 """Below what Linux gives to outgoing connections: nobody takes the port of a server between two starts."""
 
 _taken: set[int] = set()
+_random = random.SystemRandom()  # not the seeded one: two workers would choose the same ports
 
 
 class ServerError(Exception):
@@ -36,7 +37,7 @@ class ServerError(Exception):
 def free_port() -> int:
     """Return a loopback port that nothing listens on and that this process has not been given before."""
     while True:
-        port = random.choice(PORTS)
+        port = _random.choice(PORTS)
         if port in _taken:
             continue
         with socket.socket() as probe, contextlib.suppress(OSError):

@@ -195,7 +195,7 @@ def _hex(encoded: str) -> str:
 
 def get_json(url: str, parameters: dict[str, Any]) -> Any:
     """Return the JSON that a store answers; raise ``QueryError`` with its words where it refuses."""
-    full = f"{url}?{urllib.parse.urlencode(parameters)}"
+    full = f"{url}?{urllib.parse.urlencode(parameters)}" if parameters else url
     request = urllib.request.Request(full, headers={"Accept": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=60) as reply:
@@ -204,7 +204,7 @@ def get_json(url: str, parameters: dict[str, Any]) -> Any:
         raise QueryError(f"{url} answers {error.code}: {error.read().decode(errors='replace')}") from None
 
 
-def eventually(ask: Callable[[], T], holds: Callable[[T], bool], within_s: float = 90) -> T:
+def eventually(ask: Callable[[], T], holds: Callable[[T], bool], within_s: float = 120) -> T:
     """Ask again until the answer holds, and return the last answer either way: the caller asserts on it."""
     deadline = time.monotonic() + within_s
     while not holds(answer := ask()) and time.monotonic() < deadline:
