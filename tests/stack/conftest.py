@@ -21,7 +21,7 @@ NewStack = Callable[[], Stack]
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Return a running stack that all tests of this worker share: name sessions and services of your own."""
-    with _started(tmp_path_factory.mktemp("stack")) as running:
+    with start_stack(tmp_path_factory.mktemp("stack")) as running:
         yield running
 
 
@@ -29,10 +29,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def new_stack(tmp_path: Path) -> Iterator[NewStack]:
     """Return what starts a stack that nobody else has, empty, to be killed and restarted at will."""
     with ExitStack() as stacks:
-        yield lambda: stacks.enter_context(_started(tmp_path / f"stack{len(list(tmp_path.iterdir()))}"))
+        yield lambda: stacks.enter_context(start_stack(tmp_path / f"stack{len(list(tmp_path.iterdir()))}"))
 
 
-def _started(folder: Path) -> Stack:
+def start_stack(folder: Path) -> Stack:
+    """Return a stack to be entered, of programs that are there: a missing one fails or skips the test."""
     for name in ("otelcol", "prometheus", "alertmanager", *(() if TEMPO else ("jaeger",))):
         built(name)
     return Stack(folder, tempo=TEMPO)
