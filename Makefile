@@ -14,7 +14,7 @@ LINTED := otel_bridge tests tools bench
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint stack bench venv lock docs clean
+.PHONY: help run test check lint stack demo bench venv lock docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1	/' | expand -t 9
@@ -41,6 +41,9 @@ lint: $(DEV_READY) ## ruff, mypy, import contracts, generated docs
 
 stack: | $(BIN)/python ## build the real collector, Prometheus, Alertmanager and Jaeger for the tests (once; needs Go: GO=path)
 	@$(BIN)/python -m tools.stack.build --go '$(GO)'
+
+demo: $(DEV_READY) stack ## start the real stack with three weeks of sessions; what Prometheus says beside what stats says
+	$(BIN)/python -m tools.demo
 
 bench: $(DEV_READY) ## measure speed and memory, beside ccusage where CCUSAGE=path names one (BENCH_MIB=100)
 	$(BIN)/python bench/convert_spans.py

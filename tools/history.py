@@ -57,6 +57,11 @@ class Copy:
     """0: none."""
     branch: str
 
+    @property
+    def team(self) -> str:
+        """Return whose work it is."""
+        return TEAMS[self.number % len(TEAMS)]
+
     def text(self, original: str) -> str:
         """Return a transcript's text as this copy has it."""
         changes: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
@@ -67,7 +72,7 @@ class Copy:
             (PULL_REQUEST, lambda found: self._reference(found[1])),
             (PR_LINK, lambda found: self._pr_link(found[0])),
             (BRANCH, lambda _: f'"gitBranch":"{self.branch}"'),
-            (FOLDER, lambda _: f"/home/dev/src/{self.repository.rpartition('/')[2]}"),
+            (FOLDER, lambda _: f"/home/{self.team}/src/{self.repository.rpartition('/')[2]}"),
         )
         lines = original.splitlines(keepends=True)
         text = "".join(line for line in lines if self.pull_request or not _is_link(line))
@@ -112,7 +117,7 @@ def main() -> None:
 
 def write_history(folder: Path, *, until: datetime, days: int = 21, copies: int = 60) -> int:
     """Write the copies, evenly over the days before ``until``; return how many files they have."""
-    return sum(write_copy(copy, folder / TEAMS[copy.number % len(TEAMS)]) for copy in plan(until, days, copies))
+    return sum(write_copy(copy, folder / copy.team) for copy in plan(until, days, copies))
 
 
 def plan(until: datetime, days: int, copies: int) -> Iterator[Copy]:
@@ -141,7 +146,8 @@ def last_time(run: str) -> datetime:
 def write_copy(copy: Copy, team: Path) -> int:
     """Write all files of a copy; return their number."""
     for name, text in recording(copy.run).items():
-        folder_of_project = name.replace("kagenti", copy.repository.rpartition("/")[2])
+        project = copy.repository.rpartition("/")[2]
+        folder_of_project = name.replace("-home-dev-", f"-home-{copy.team}-").replace("kagenti", project)
         target = team / UUID.sub(lambda found: copy.uuid(found[0]), folder_of_project)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(copy.text(text), encoding="utf-8")
