@@ -24,6 +24,7 @@ from tools.dashboards.promql import (
     DAY,
     SHOWN,
     added,
+    each,
     named,
     nonzero,
     number_by,
@@ -70,7 +71,7 @@ def cost_per_pr() -> Dashboard:
 
 
 def _totals() -> list[Builder[Panel]]:
-    called = positive(added(OUTPUT, SHOWN))
+    called = positive(each(added(OUTPUT, SHOWN)))
     return [
         number(
             "Listed cost",
@@ -114,8 +115,9 @@ def _totals() -> list[Builder[Panel]]:
 
 
 def _pull_requests() -> Builder[Panel]:
-    spent = added(CHANGE_COST, SHOWN)
-    models = with_largest(positive(added(OUTPUT, SHOWN)), spent, *_PULL_REQUEST)
+    gained = added(CHANGE_COST, SHOWN)
+    spent = each(gained)
+    models = with_largest(positive(each(added(OUTPUT, SHOWN))), spent, *_PULL_REQUEST)
     return rows(
         "Pull requests by cost",
         "Cost in the time range by pull request; what belongs to none has a row of its own. All rows add up to the "
@@ -131,7 +133,7 @@ def _pull_requests() -> Builder[Panel]:
             Key(CHANGE, "Change", is_hidden=True),
         ],
         [
-            Value(_shown(nonzero(total_by(_PULL_REQUEST, spent))), "Cost", USD, 2),
+            Value(_shown(nonzero(total_by(_PULL_REQUEST, gained))), "Cost", USD, 2),
             Value(_shown(number_by(_PULL_REQUEST, positive(spent))), "Sessions", COUNT),
             Names(_shown(number_by((*_PULL_REQUEST, MODEL), models)), "Models", MODEL),
         ],

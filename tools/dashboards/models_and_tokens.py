@@ -26,7 +26,8 @@ from tools.dashboards.promql import (
     SHOWN,
     Window,
     added,
-    less,
+    combined,
+    each,
     number_of,
     observations,
     or_zero,
@@ -73,8 +74,12 @@ def _totals() -> list[Builder[Panel]]:
         ),
         number("Input tokens", "Whole prompts, what the cache served included.", COUNT, whole),
         number("Output tokens", "Tokens of the answers, thinking included.", COUNT, total(added(OUTPUT, SHOWN))),
-        number("Cache hit rate", "The share of the input tokens that the cache served.", SHARE, share(read, whole)),
-        number("Sessions", "Sessions that called a model.", COUNT, number_of(SESSION, positive(added(OUTPUT, SHOWN)))),
+        number(
+            "Cache hit rate", "The share of the input tokens that the cache served.", SHARE, or_zero(share(read, whole))
+        ),
+        number(
+            "Sessions", "Sessions that called a model.", COUNT, number_of(SESSION, positive(each(added(OUTPUT, SHOWN))))
+        ),
     ]
 
 
@@ -93,7 +98,7 @@ def _tokens_by_model_per_day() -> Builder[Panel]:
         "Tokens per day by model",
         "Input and output tokens together, by the model that answered. Most of them are cache reads, which cost least.",
         COUNT,
-        Line(f"{total_by(MODEL, added(INPUT, DAY))} + {total_by(MODEL, added(OUTPUT, DAY))}", _BY_MODEL),
+        Line(combined((MODEL,), *(total_by(MODEL, added(kind, DAY)) for kind in (INPUT, OUTPUT))), _BY_MODEL),
         width=12,
     )
 
@@ -213,9 +218,8 @@ def _unrecorded_per_day() -> Builder[Panel]:
 
 
 def _kinds(window: Window, *labels: str) -> tuple[str, str, str, str]:
-    """Return uncached input, cache reads, cache writes and output, in total or by labels."""
+    """Return uncached input, cache reads, cache writes and output, by labels or in total."""
     whole, read, write, output = (
-        total_by(labels, added(metric, window)) if labels else total(added(metric, window))
-        for metric in (INPUT, CACHE_READ, CACHE_WRITE, OUTPUT)
+        total_by(labels, added(metric, window)) for metric in (INPUT, CACHE_READ, CACHE_WRITE, OUTPUT)
     )
-    return less(whole, read, write), read, write, output
+    return combined(labels, whole, less=(read, write)), read, write, output

@@ -1,8 +1,9 @@
 """PromQL that is exact over history, one function per phrase (pure).
 
 Session metrics are cumulative per session and written at event time, so ``rate`` and ``increase`` are never right for
-them: what a window added is the last value in it, less the last value before it.
-Every vector made here holds only what the dashboard's variables choose, so no panel can forget one.
+them: what a window added is the last value at its end, less the last value at its start. Sums over series are taken
+before the difference, which is as exact and several times as fast. Every vector made here holds only what the
+dashboard's variables choose, so no panel can forget one.
 """
 
 from __future__ import annotations
@@ -11,37 +12,56 @@ from typing import NamedTuple
 
 from tools.dashboards.names import HOST_TYPE, MODEL, OUTPUT, REPOSITORY, SESSION, SESSION_INFO, USER, Series
 
-LOOK_BACK = "400d"
-"""How far back the last value of a session may lie: the retention, as sessions may pause for as long as they like."""
+LOOK_BACK = "4000d"
+"""How far back the last value of a session may lie. Longer than any retention, so that start and end of a window see
+the same series: a session that falls out of the one and not of the other would count as money given back."""
+
+JOB = "job"
+"""Every series has this label: the service name."""
 
 _CHOSEN_FACTS = {HOST_TYPE: "$host_type", USER: "$user", REPOSITORY: "$repository"}
 _CHOSEN_MODEL = f'{MODEL}=~"$model"'
 
 
 class Window(NamedTuple):
-    """A stretch of time: its length, and how selectors reach its end, its start and what is known of the sessions."""
+    """A stretch of time: how selectors reach its end, its start and what is known of the sessions."""
 
-    length: str
     end: str
     start: str
     facts: str
 
 
-SHOWN = Window("$__range", end="", start=" offset $__range", facts="")
+SHOWN = Window(end="", start=" offset $__range", facts="")
 """The time range of the dashboard, for instant queries."""
-DAY = Window("1d", end=" offset -1d", start="", facts=" @ end() offset -1d")
+DAY = Window(end=" offset -1d", start="", facts=" @ end() offset -1d")
 """The day that begins at each point of a range query with step 1d; sessions count as they are known in the end."""
 
 
-def added(metric: Series, window: Window, *matchers: str) -> str:
-    """Return what each chosen series gained in the window; matchers such as ``error_type!=""`` select further."""
+class Added(NamedTuple):
+    """What chosen series gained in a window: what they had at its end and at its start."""
+
+    end: str
+    start: str
+
+
+def added(metric: Series, window: Window, *matchers: str) -> Added:
+    """Return what the chosen series gained in the window; matchers such as ``error_type!=""`` select further."""
     if MODEL in metric.labels:
         matchers = (*matchers, _CHOSEN_MODEL)
     chosen = f"{metric.name}{{{', '.join(matchers)}}}" if matchers else metric.name
-    now = f"last_over_time({chosen}[{window.length}]{window.end})"
-    before = f"last_over_time({chosen}[{LOOK_BACK}]{window.start})"
-    gained = f"{now} - ({before} or {now} * 0) and on ({SESSION}) {_chosen_sessions(window)}"
-    return gained if MODEL in metric.labels else f"{gained} and on ({SESSION}) {_with_chosen_model(window)}"
+    not_chosen = _sessions_not_chosen(window)
+    if MODEL not in metric.labels:
+        not_chosen += f" unless on ({SESSION}) {_sessions_without_model(window)}"
+    end, start = (
+        f"(last_over_time({chosen}[{LOOK_BACK}]{at}) unless on ({SESSION}) {not_chosen})"
+        for at in (window.end, window.start)
+    )
+    return Added(end, start)
+
+
+def each(gained: Added) -> str:
+    """Return what each single series gained."""
+    return f"({gained.end} - ({gained.start} or {gained.end} * 0))"
 
 
 def with_facts(vector: str, window: Window, *labels: str) -> str:
@@ -60,14 +80,14 @@ def named(vector: str, label: str, source: str, otherwise: str) -> str:
     return f'label_replace({copied}, "{label}", "{otherwise}", "{source}", "")'
 
 
-def total(vector: str) -> str:
+def total(gained: Added) -> str:
     """Return the sum of everything."""
-    return f"sum({vector})"
+    return _difference("sum", gained)
 
 
-def total_by(labels: str | tuple[str, ...], vector: str) -> str:
+def total_by(labels: str | tuple[str, ...], gained: Added) -> str:
     """Return the sum per label or combination of labels."""
-    return f"sum by ({_listed(labels)}) ({vector})"
+    return _difference(f"sum by ({_listed(labels)})", gained)
 
 
 def largest_by(labels: str | tuple[str, ...], vector: str) -> str:
@@ -110,14 +130,19 @@ def sum_of_observations(histograms: str) -> str:
     return f"histogram_sum({histograms})"
 
 
-def less(vector: str, *parts: str) -> str:
-    """Return a vector less others with the same labels; a part that has no series is none."""
-    return f"({vector}{''.join(f' - ({part} or {vector} * 0)' for part in parts)})"
+def combined(labels: tuple[str, ...], *vectors: str, less: tuple[str, ...] = ()) -> str:
+    """Return the sum of vectors less others, all by these labels; one that lacks a combination of them adds nothing.
+
+    The parts have a label of their own, so that `or` keeps them apart, and each is asked for once.
+    """
+    parts = [*vectors, *(f"-({vector})" for vector in less)]
+    marked = [f'label_replace({part}, "part", "{number}", "", "")' for number, part in enumerate(parts)]
+    return f"sum by ({_listed(labels)}) ({' or '.join(marked)})"
 
 
 def share(part: str, whole: str) -> str:
-    """Return part ÷ whole, 0 where the part has no series and nothing where the whole is 0."""
-    return f"({part} or {whole} * 0) / ({whole} > 0)"
+    """Return part ÷ whole; nothing where the whole is 0 (it would be NaN, which is not >= 0)."""
+    return f"{part} / {whole} >= 0"
 
 
 def top(count: int, vector: str) -> str:
@@ -130,6 +155,11 @@ def or_zero(vector: str) -> str:
     return f"{vector} or vector(0)"
 
 
+def _difference(aggregation: str, gained: Added) -> str:
+    end, start = (f"{aggregation} ({vector})" for vector in gained)
+    return f"({end} - ({start} or {end} * 0))"
+
+
 def _chosen_sessions(window: Window) -> str:
     """Return 1 for every session that host type, user and repository let through, as far as known by then.
 
@@ -139,13 +169,23 @@ def _chosen_sessions(window: Window) -> str:
     return f"(last_over_time({SESSION_INFO.name}{{{facts}}}[{LOOK_BACK}]{window.facts}) == 1)"
 
 
-def _with_chosen_model(window: Window) -> str:
-    """Return series of every session that used a chosen model: those of its tokens.
+def _sessions_not_chosen(window: Window) -> str:
+    """Return the sessions that host type, user or repository leave out; with all chosen none, which costs nothing."""
+    left_out = " or ".join(
+        f'last_over_time({SESSION_INFO.name}{{{name}!~"{variable}"}}[{LOOK_BACK}]{window.facts}) == 1'
+        for name, variable in _CHOSEN_FACTS.items()
+    )
+    return f"({left_out})"
 
-    ``session.info`` has no model, so only the pattern for all matches it: then every session passes, calls or none.
+
+def _sessions_without_model(window: Window) -> str:
+    """Return the sessions that used no chosen model; with all chosen none, which costs nothing.
+
+    The pattern for all matches anything: then no series lacks a label that it matches, on either side.
     """
-    names = f'__name__=~"{OUTPUT.name}|{SESSION_INFO.name}"'
-    return f"last_over_time({{{names}, {_CHOSEN_MODEL}}}[{LOOK_BACK}]{window.facts})"
+    every = f'last_over_time({SESSION_INFO.name}{{{MODEL}!~"$model"}}[{LOOK_BACK}]{window.facts})'
+    using = f'last_over_time({OUTPUT.name}{{{_CHOSEN_MODEL}, {JOB}!~"$model"}}[{LOOK_BACK}]{window.facts})'
+    return f"({every} unless on ({SESSION}) {using})"
 
 
 def _listed(labels: str | tuple[str, ...]) -> str:

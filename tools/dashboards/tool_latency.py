@@ -25,6 +25,7 @@ from tools.dashboards.promql import (
     DAY,
     SHOWN,
     added,
+    each,
     largest_by,
     observations,
     positive,
@@ -66,7 +67,7 @@ def tool_latency() -> Dashboard:
                 "slow_sessions",
                 "The sessions with the slowest tool calls, of those that the other variables choose",
                 SESSION,
-                top(_MOST_SESSIONS, largest_by(SESSION, quantile(1, added(TOOL_DURATION, SHOWN)))),
+                top(_MOST_SESSIONS, largest_by(SESSION, quantile(1, each(added(TOOL_DURATION, SHOWN))))),
             ),
         ],
     )
@@ -143,7 +144,7 @@ def _slowest() -> Builder[Panel]:
     found = (
         f'{{ span.session.id = "{field(SESSION)}" && {_SPANS_OF_TOOLS} && span.gen_ai.tool.name = "{field(TOOL)}" }}'
     )
-    longest = largest_by((SESSION, TOOL), quantile(1, added(TOOL_DURATION, SHOWN)))
+    longest = largest_by((SESSION, TOOL), quantile(1, each(added(TOOL_DURATION, SHOWN))))
     return rows(
         "Slowest tools of sessions",
         f"The {_MOST_CALLS} longest waits for one call of a tool in a session, up to 9 % too high. "
