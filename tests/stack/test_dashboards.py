@@ -73,13 +73,13 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
 
 
 def write_rejected_call(folder: Path, at: datetime) -> None:
-    """Write a session in which the user took 7 seconds to say no: no recording has a wait."""
+    """Write a session in which the user took 7 seconds to say no to an MCP tool: no recording has such a thing."""
     stamps = [(at + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.000Z") for seconds in range(9)]
     session_file(
         folder,
         SID,
         prompt(timestamp=stamps[0]),
-        ask("msg_1", tool_use("toolu_1"), at=1, timestamp=stamps[1], model="claude-next"),
+        ask("msg_1", tool_use("toolu_1", "mcp__demo__lookup"), at=1, timestamp=stamps[1], model="claude-next"),
         tool_result("toolu_1", is_error=True, timestamp=stamps[8], toolDenialKind="user-rejected"),
     )
 

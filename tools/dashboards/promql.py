@@ -82,12 +82,13 @@ def named(vector: str, label: str, source: str, otherwise: str) -> str:
 
 def total(gained: Added) -> str:
     """Return the sum of everything."""
-    return _difference("sum", gained)
+    return total_by((), gained)
 
 
 def total_by(labels: str | tuple[str, ...], gained: Added) -> str:
     """Return the sum per label or combination of labels."""
-    return _difference(f"sum by ({_listed(labels)})", gained)
+    end, start = (f"sum by ({_listed(labels)}) ({vector})" for vector in gained)
+    return combined((labels,) if isinstance(labels, str) else labels, end, less=(start,))
 
 
 def largest_by(labels: str | tuple[str, ...], vector: str) -> str:
@@ -153,11 +154,6 @@ def top(count: int, vector: str) -> str:
 def or_zero(vector: str) -> str:
     """Return a single number, 0 where there is none."""
     return f"{vector} or vector(0)"
-
-
-def _difference(aggregation: str, gained: Added) -> str:
-    end, start = (f"{aggregation} ({vector})" for vector in gained)
-    return f"({end} - ({start} or {end} * 0))"
 
 
 def _chosen_sessions(window: Window) -> str:
