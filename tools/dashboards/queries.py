@@ -75,7 +75,7 @@ def dashboard_queries(dashboard: Mapping[str, Any], shown: Shown) -> Iterator[Qu
     """Yield the queries of one dashboard, its variables first."""
     values = {each["name"]: _opening_value(each) for each in dashboard["templating"]["list"]} | dict(shown.variables)
     for variable in dashboard["templating"]["list"]:
-        if variable["type"] == "query":
+        if variable["type"] == "query" and variable["query"]["query"].startswith("query_result("):
             text = variable["query"]["query"].removeprefix("query_result(").removesuffix(")")
             yield _query(dashboard, f"variable {variable['name']}", {"refId": "A", "expr": text}, values, shown)
     for panel in panels(dashboard):

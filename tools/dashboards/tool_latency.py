@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from grafana_foundation_sdk.cog.builder import Builder
-from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
+from grafana_foundation_sdk.models.dashboard import Dashboard, Panel, VariableOption
 
 from tools.dashboards.layout import dashboard
-from tools.dashboards.links import field, to_traces
+from tools.dashboards.links import field, to_dashboard, to_traces
 from tools.dashboards.names import (
     AGENT,
     AGENT_DURATION,
@@ -20,7 +20,7 @@ from tools.dashboards.names import (
     TOOL_DURATION,
     Series,
 )
-from tools.dashboards.panels import COUNT, SECONDS, SHARE, Key, Line, Value, course, number, rows, spans
+from tools.dashboards.panels import COUNT, SECONDS, SHARE, Key, Line, Value, course, days, number, rows, spans
 from tools.dashboards.promql import (
     DAY,
     SHOWN,
@@ -36,12 +36,15 @@ from tools.dashboards.promql import (
     total,
     total_by,
 )
-from tools.dashboards.variables import hidden, text_box
+from tools.dashboards.variables import hidden, one_value, text_box
 
 UID = "otel-bridge-tool-latency"
 
 _FAILED = f'{ERROR_TYPE}!=""'
 _OF_SERVER = f'{MCP_SERVER}!=""'
+_SUCCEEDED = f'{ERROR_TYPE}=""'
+_CHOSEN_TOOL = f'{TOOL}="$tool"'
+_FIRST_TOOL = VariableOption(selected=True, text="Bash", value="Bash")
 _MOST_CALLS = 50
 _MOST_SESSIONS = 20
 _SPANS_OF_TOOLS = 'span.gen_ai.operation.name = "execute_tool"'
@@ -55,13 +58,15 @@ def tool_latency() -> Dashboard:
         "How long tool calls, permissions, model calls and turns took, which of them failed, and the slowest ones.",
         {
             "All tools": _totals(),
-            "By tool": [_tools(), _tools_per_day(), _failures()],
+            "By tool": [_tools(), _failures()],
+            "One tool": [_tool_per_day(), _tool_calls_per_day()],
             "By MCP server": [_servers()],
             "Waiting for permission": [_permissions()],
             "Slowest calls": [_slowest(), _slowest_spans()],
-            "Models and turns": [_models(), _turns(), _models_per_day()],
+            "Models and turns": [_models(), _turns()],
         },
         [
+            one_value("tool", "Tool", "The tool shown day by day", TOOL_DURATION, TOOL).current(_FIRST_TOOL),
             text_box("slower_than", "Spans slower than", "Which tool calls the list of spans has", "10s"),
             hidden(
                 "slow_sessions",
@@ -98,17 +103,32 @@ def _tools() -> Builder[Panel]:
     return rows(
         "Tools",
         "Finished calls by tool, the wait for permission included. Quantiles are within 9 % of the true value.",
-        [Key(TOOL, "Tool")],
+        [Key(TOOL, "Tool", [to_dashboard("Show it day by day", UID, tool=field(TOOL))])],
         [*_latency(TOOL_DURATION, TOOL), _error_rate(TOOL)],
     )
 
 
-def _tools_per_day() -> Builder[Panel]:
+def _tool_per_day() -> Builder[Panel]:
+    durations = total(added(TOOL_DURATION, DAY, _CHOSEN_TOOL))
     return course(
-        "p95 by tool and day",
-        "95 % of the tool's calls that finished on the day took no longer.",
+        "Latency of $tool per day",
+        "How long the tool's calls took that finished on the day. A tool in the table above opens its own.",
         SECONDS,
-        Line(quantile(0.95, total_by(TOOL, added(TOOL_DURATION, DAY))), f"{{{{{TOOL}}}}}"),
+        *(Line(quantile(level, durations), f"p{round(level * 100)}") for level in (0.5, 0.95, 0.99)),
+        width=12,
+    )
+
+
+def _tool_calls_per_day() -> Builder[Panel]:
+    finished = observations(total(added(TOOL_DURATION, DAY, _CHOSEN_TOOL, _SUCCEEDED)))
+    failed = observations(total_by(ERROR_TYPE, added(TOOL_DURATION, DAY, _CHOSEN_TOOL, _FAILED)))
+    return days(
+        "Calls of $tool per day",
+        "The tool's calls that finished on the day: those that succeeded, and those that failed by what they failed of.",
+        COUNT,
+        Line(finished, "succeeded"),
+        Line(positive(failed), f"{{{{{ERROR_TYPE}}}}}"),
+        width=12,
     )
 
 
@@ -182,15 +202,6 @@ def _turns() -> Builder[Panel]:
         [Key(AGENT, "Agent")],
         _latency(AGENT_DURATION, AGENT),
         width=12,
-    )
-
-
-def _models_per_day() -> Builder[Panel]:
-    return course(
-        "p95 by model and day",
-        "95 % of the model's calls that ended on the day took no longer.",
-        SECONDS,
-        Line(quantile(0.95, total_by(MODEL, added(MODEL_DURATION, DAY))), f"{{{{{MODEL}}}}}"),
     )
 
 

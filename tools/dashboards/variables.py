@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from grafana_foundation_sdk.builders import dashboard as builder
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.common import DataSourceRef
@@ -13,7 +15,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from tools.dashboards.names import MODEL, OUTPUT, REPOSITORY, SESSION_INFO, USER
+from tools.dashboards.names import MODEL, OUTPUT, REPOSITORY, SESSION_INFO, USER, Series
 from tools.dashboards.promql import LOOK_BACK, number_by
 
 PROMETHEUS = DataSourceRef(type_val="prometheus", uid="${prometheus}")
@@ -24,8 +26,6 @@ EVERYTHING = ".*"
 """What choosing all stands for: a pattern that a missing label matches too."""
 
 _ALL = VariableOption(selected=True, text=["All"], value=["$__all"])
-_SESSIONS = f"(last_over_time({SESSION_INFO.name}[{LOOK_BACK}]) == 1)"
-_MODEL_CALLS = f"last_over_time({OUTPUT.name}[{LOOK_BACK}])"
 
 
 def common_variables() -> list[Builder[VariableModel]]:
@@ -42,13 +42,13 @@ def common_variables() -> list[Builder[VariableModel]]:
         .include_all(True)
         .all_value(EVERYTHING)
         .current(_ALL),
-        _found("repository", "Repository", "The session's repository", label=REPOSITORY, unshown=r"https?:\/\/"),
-        _found("user", "User", "Who ran the agent", label=USER),
-        _found(
+        _choice("repository", "Repository", "The session's repository", _facts(REPOSITORY, unshown=r"https?:\/\/")),
+        _choice("user", "User", "Who ran the agent", _facts(USER)),
+        _choice(
             "model",
             "Model",
             "The model that answered; numbers that have no model of their own keep the sessions that used it",
-            label=MODEL,
+            _label_values(OUTPUT, MODEL),
         ),
     ]
 
@@ -76,32 +76,56 @@ def text_box(name: str, label: str, description: str, text: str) -> Builder[Vari
     )
 
 
+def one_value(name: str, title: str, description: str, metric: Series, label: str) -> builder.QueryVariable:
+    """Return a choice of exactly one value that a label of the metric has."""
+    return _query(name, description, _label_values(metric, label)).label(title).multi(False).include_all(False)
+
+
 def hidden(name: str, description: str, label: str, vector: str) -> Builder[VariableModel]:
     """Return a variable that nobody sees: all values of a label in a vector, for queries to another datasource."""
-    return _query(name, description, label, vector).hide(VariableHide.HIDE_VARIABLE)
+    return _query(name, description, _results(vector, label)).hide(VariableHide.HIDE_VARIABLE)
 
 
-def _source(kind: str, label: str, description: str) -> Builder[VariableModel]:
+class _Query(NamedTuple):
+    """What Grafana asks Prometheus for the values of a variable, and how it takes them from the answer."""
+
+    kind: int
+    """Of Grafana's: 1 for values of a label, 3 for the result of a query."""
+    text: str
+    pattern: str = ""
+
+
+def _label_values(metric: Series, label: str) -> _Query:
+    return _Query(1, f"label_values({metric.name}, {label})")
+
+
+def _results(vector: str, label: str, unshown: str = "") -> _Query:
+    """Return a query for the label's values in a vector; ``unshown`` matches their beginning that nobody needs to see."""
+    return _Query(3, f"query_result({vector})", f'/{label}="(?<value>(?:{unshown})?(?<text>[^"]+))"/')
+
+
+def _facts(label: str, unshown: str = "") -> _Query:
+    """Return a query for what is now known of sessions: corrections have taken the place of what was thought before."""
+    return _results(number_by(label, f"last_over_time({SESSION_INFO.name}[{LOOK_BACK}]) == 1"), label, unshown)
+
+
+def _source(kind: str, title: str, description: str) -> Builder[VariableModel]:
     shipped = VariableOption(selected=True, text=kind.capitalize(), value=kind)
-    return builder.DatasourceVariable(kind).label(label).description(description).type(kind).current(shipped)
+    return builder.DatasourceVariable(kind).label(title).description(description).type(kind).current(shipped)
 
 
-def _found(name: str, title: str, description: str, *, label: str, unshown: str = "") -> Builder[VariableModel]:
-    """Return a choice among the values that a label has."""
-    vector = number_by(label, _MODEL_CALLS if label == MODEL else _SESSIONS)
-    return _query(name, description, label, vector, unshown).label(title).all_value(EVERYTHING)
+def _choice(name: str, title: str, description: str, query: _Query) -> Builder[VariableModel]:
+    return _query(name, description, query).label(title).all_value(EVERYTHING)
 
 
-def _query(name: str, description: str, label: str, vector: str, unshown: str = "") -> builder.QueryVariable:
-    """Return a variable of the label's values; ``unshown`` is a pattern at their start to leave out of sight."""
-    query = f"query_result({vector})"
+def _query(name: str, description: str, query: _Query) -> builder.QueryVariable:
     return (
         builder.QueryVariable(name)
         .description(description)
         .datasource(PROMETHEUS)
-        .query({"qryType": 3, "query": query, "refId": name})
-        .definition(query)
-        .regex(f'/{label}="(?<value>(?:{unshown})?(?<text>[^"]+))"/')
+        .query({"qryType": query.kind, "query": query.text, "refId": name})
+        .definition(query.text)
+        .regex(query.pattern)
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(VariableSort.ALPHABETICAL_ASC)
         .multi(True)
