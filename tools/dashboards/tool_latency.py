@@ -124,7 +124,7 @@ def _tool_calls_per_day() -> Builder[Panel]:
     failed = observations(total_by(ERROR_TYPE, added(TOOL_DURATION, DAY, _CHOSEN_TOOL, _FAILED)))
     return days(
         "Calls of $tool per day",
-        "The tool's calls that finished on the day: those that succeeded, and those that failed by what they failed of.",
+        "The tool's calls that finished on the day: how many succeeded, and how many failed of what.",
         COUNT,
         Line(finished, "succeeded"),
         Line(positive(failed), f"{{{{{ERROR_TYPE}}}}}"),

@@ -100,7 +100,7 @@ def _label_values(metric: Series, label: str) -> _Query:
 
 
 def _results(vector: str, label: str, unshown: str = "") -> _Query:
-    """Return a query for the label's values in a vector; ``unshown`` matches their beginning that nobody needs to see."""
+    """Return a query for the label's values in a vector; ``unshown`` matches what at their start need not be seen."""
     return _Query(3, f"query_result({vector})", f'/{label}="(?<value>(?:{unshown})?(?<text>[^"]+))"/')
 
 
