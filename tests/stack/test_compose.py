@@ -228,6 +228,16 @@ def test_each_program_is_started_with_a_file_that_is_there(
     assert [file.is_file() for file in mounted] == [True]
 
 
+def test_grafana_looks_for_dashboards_where_they_are_mounted(services: dict[str, Service]) -> None:
+    """Each provider's path is that of the shipped folder."""
+    files = (ROOT / "grafana" / "provisioning" / "dashboards").glob("*.y*ml")
+    providers = [each for file in files for each in yaml.safe_load(file.read_text(encoding="utf-8"))["providers"]]
+    (folder,) = (
+        each["target"] for each in binds(services["grafana"]) if each["source"].endswith("/grafana/dashboards")
+    )
+    assert {each["options"]["path"] for each in providers} == {folder}
+
+
 def test_prometheus_takes_otlp(services: dict[str, Service]) -> None:
     """The one setting that its file cannot have."""
     assert "--web.enable-otlp-receiver" in services["prometheus"]["command"]
