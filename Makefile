@@ -14,10 +14,10 @@ LINTED := otel_bridge tests tools bench
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint stack demo bench venv lock docs clean
+.PHONY: help run test check lint stack demo bench venv lock docs dashboards clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1	/' | expand -t 9
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1	/' | expand -t 11
 
 run: $(RUN_READY) ## add up your sessions (samples if you have none) and write them as spans to out/spans.jsonl
 	@mkdir -p out
@@ -55,6 +55,9 @@ venv: $(DEV_READY) ## make the development environment
 
 docs: $(DEV_READY) ## write the generated parts of README.md and docs/ anew
 	$(BIN)/python -m tools.make_docs
+
+dashboards: $(DEV_READY) ## write grafana/dashboards/ anew from tools/dashboards/
+	$(BIN)/python -m tools.dashboards
 
 lock: ## resolve the dependencies anew (UPGRADE=--upgrade for newer versions)
 	@$(MAKE) --no-print-directory $(VENV)/bin/python
