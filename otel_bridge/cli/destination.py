@@ -30,8 +30,8 @@ protocol_option = click.option(
 
 
 SYNC_HEADER = {"x-otel-bridge-sync": "1"}
-"""Asks our collector configurations to pass metrics on at once, so that the answer is that of Prometheus: a queue would
-say yes first and drop what is refused later (collector-config/)."""
+"""Asks our collector configurations to pass on at once what we send, so that the answer is that of the store: a queue
+says yes first, drops what is refused later, and may lose what it thanked for when its disk is full (docs/stack.md)."""
 
 
 class Destination(Struct, frozen=True):
@@ -88,8 +88,6 @@ def without_missing_pipelines(to: Destination) -> Destination:
 
 
 def _synchronous(config: OtlpConfig) -> OtlpConfig:
-    if config.signal is not Signal.METRICS:
-        return config
     return structs.replace(config, headers={**config.headers, **SYNC_HEADER})
 
 
