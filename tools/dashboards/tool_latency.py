@@ -82,7 +82,7 @@ def _totals() -> list[Builder[Panel]]:
     every = total(added(TOOL_DURATION, SHOWN))
     failed = total(added(TOOL_DURATION, SHOWN, _FAILED))
     return [
-        number("Tool calls", "Finished tool calls.", COUNT, observations(every)),
+        number("Tool calls", "Finished tool calls, whatever came of them.", COUNT, observations(every)),
         number("Error rate", "The share that failed.", SHARE, share(observations(failed), observations(every))),
         *(
             number(
