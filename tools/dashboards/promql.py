@@ -65,8 +65,9 @@ def each(gained: Added) -> str:
 
 
 def with_facts(vector: str, window: Window, *labels: str) -> str:
-    """Return a vector by session with these labels of ``session.info`` added."""
-    return f"({vector}) * on ({SESSION}) group_left ({', '.join(labels)}) {_chosen_sessions(window)}"
+    """Return a vector by session with these labels of ``session.info`` added; of a session that has two, one of them."""
+    one = f"topk by ({SESSION}) (1, {_chosen_sessions(window)})"
+    return f"({vector}) * on ({SESSION}) group_left ({', '.join(labels)}) {one}"
 
 
 def with_largest(vector: str, other: str, *labels: str) -> str:
