@@ -65,7 +65,7 @@ def each(gained: Added) -> str:
 
 
 def with_facts(vector: str, window: Window, *labels: str) -> str:
-    """Return a vector by session with these labels of ``session.info`` added; of a session that has two, one of them."""
+    """Return a vector by session with labels of ``session.info`` added; of a session that has two, one is taken."""
     one = f"topk by ({SESSION}) (1, {_chosen_sessions(window)})"
     return f"({vector}) * on ({SESSION}) group_left ({', '.join(labels)}) {one}"
 
