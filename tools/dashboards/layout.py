@@ -44,6 +44,7 @@ def dashboard(
         .refresh("")
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .variables([*common_variables(), *variables])
+        .annotations([])
         .link(_siblings())
     )
     ids = count(1)
@@ -55,8 +56,14 @@ def dashboard(
 
 
 def as_json(built: Dashboard) -> str:
-    """Return the file that Grafana provisions."""
-    return json.dumps(built, cls=JSONEncoder, indent=2, ensure_ascii=False) + "\n"
+    """Return the file that Grafana provisions.
+
+    The SDK puts every link into a menu that has to be opened; those to the other dashboards are to be seen.
+    """
+    document = json.loads(json.dumps(built, cls=JSONEncoder))
+    for link in document["links"]:
+        del link["placement"]
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 class _Numbered(Builder[Panel]):

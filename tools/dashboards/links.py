@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import NamedTuple
 from urllib.parse import quote
 
 from grafana_foundation_sdk.builders.dashboard import DashboardLink
@@ -12,12 +13,28 @@ _VARIABLE = re.compile(r"(\$\{[^}]+\})")
 KEPT_VARIABLES = ("prometheus", "tempo", "host_type", "repository", "user", "model")
 
 
+class RowLink(NamedTuple):
+    """What a click on a cell, or on the title of a panel, offers."""
+
+    title: str
+    url: str
+    opens_tab: bool = False
+
+    def as_data_link(self) -> dict[str, object]:
+        """Return the link as the properties of a column have it."""
+        return {"title": self.title, "url": self.url, "targetBlank": self.opens_tab}
+
+    def as_panel_link(self) -> DashboardLink:
+        """Return the link as panels have it."""
+        return DashboardLink(self.title).url(self.url).target_blank(self.opens_tab)
+
+
 def field(name: str) -> str:
     """Return what stands for the value of another column of the clicked row."""
     return f"${{__data.fields.{name}}}"
 
 
-def to_traces(title: str, traceql: str) -> DashboardLink:
+def to_traces(title: str, traceql: str) -> RowLink:
     """Return a link to Explore that runs a TraceQL query over the dashboard's time range."""
     query = {"refId": "A", "queryType": "traceql", "query": traceql, "limit": 200, "tableType": "traces", "filters": []}
     source = {"type": "tempo", "uid": "${tempo}"}
@@ -27,14 +44,14 @@ def to_traces(title: str, traceql: str) -> DashboardLink:
         "range": {"from": "${__from}", "to": "${__to}"},
     }
     panes = json.dumps({"traces": pane}, separators=(",", ":"))
-    return DashboardLink(title).url(f"/explore?schemaVersion=1&orgId=1&panes={_encoded(panes)}").target_blank(True)
+    return RowLink(title, f"/explore?schemaVersion=1&orgId=1&panes={_encoded(panes)}", opens_tab=True)
 
 
-def to_dashboard(title: str, uid: str, **values: str) -> DashboardLink:
+def to_dashboard(title: str, uid: str, **values: str) -> RowLink:
     """Return a link to a dashboard with the same time range and variables, and these values beside them."""
     kept = "&".join(f"${{{name}:queryparam}}" for name in KEPT_VARIABLES)
     chosen = "&".join(f"var-{name}={value}" for name, value in values.items())
-    return DashboardLink(title).url(f"/d/{uid}?${{__url_time_range}}&{kept}&{chosen}")
+    return RowLink(title, f"/d/{uid}?${{__url_time_range}}&{kept}&{chosen}")
 
 
 def _encoded(text: str) -> str:

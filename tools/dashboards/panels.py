@@ -7,7 +7,6 @@ from string import ascii_uppercase
 from typing import NamedTuple
 
 from grafana_foundation_sdk.builders import common, prometheus, stat, table, tempo, timeseries
-from grafana_foundation_sdk.builders.dashboard import DashboardLink
 from grafana_foundation_sdk.models.common import (
     BarAlignment,
     BigValueColorMode,
@@ -24,6 +23,7 @@ from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, Dynam
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana_foundation_sdk.models.tempo import SearchTableType
 
+from tools.dashboards.links import RowLink
 from tools.dashboards.variables import PROMETHEUS, TEMPO
 
 USD = "currencyUSD"
@@ -33,6 +33,7 @@ SHARE = "percentunit"
 TEXT = "string"
 
 _FULL_WIDTH = 24
+_NOTHING = {COUNT: "0", SHARE: "0%"}
 _MOST_DAYS = 1000
 """A range query keeps its step of one day for as many days."""
 
@@ -49,7 +50,7 @@ class Key(NamedTuple):
 
     label: str
     title: str
-    links: Sequence[DashboardLink] = ()
+    links: Sequence[RowLink] = ()
     is_hidden: bool = False
 
 
@@ -125,7 +126,7 @@ def rows(
     *,
     width: int = _FULL_WIDTH,
     height: int = 10,
-    links: Sequence[DashboardLink] = (),
+    links: Sequence[RowLink] = (),
 ) -> table.Panel:
     """Return a table with a row per combination of keys, the largest of the first number on top."""
     refs = dict(zip(ascii_uppercase, columns, strict=False))
@@ -143,7 +144,7 @@ def rows(
         .unit(largest.unit)
         .no_value("")
         .sort_by([common.TableSortByFieldState().display_name(largest.title).desc(True)])
-        .links(list(links))
+        .links([link.as_panel_link() for link in links])
         .height(height)
         .span(width)
     )
@@ -247,16 +248,15 @@ def _arranged(keys: Sequence[Key], numbers: dict[str, Value], names: dict[str, N
 
 
 def _format(column: Value) -> list[DynamicConfigValue]:
-    unit = DynamicConfigValue(id_val="unit", value=column.unit)
-    if column.decimals is None:
-        return [unit]
-    return [unit, DynamicConfigValue(id_val="decimals", value=column.decimals)]
+    """Return how a column's numbers look, and what stands where the query found nothing for the row."""
+    looks = {"unit": column.unit, "decimals": column.decimals, "noValue": _NOTHING.get(column.unit)}
+    return [DynamicConfigValue(id_val=name, value=value) for name, value in looks.items() if value is not None]
 
 
 def _looks(key: Key) -> list[DynamicConfigValue]:
     looks = [DynamicConfigValue(id_val="unit", value=TEXT)]
     if key.links:
-        looks.append(DynamicConfigValue(id_val="links", value=[link.build() for link in key.links]))
+        looks.append(DynamicConfigValue(id_val="links", value=[link.as_data_link() for link in key.links]))
     if key.is_hidden:
         looks.append(
             DynamicConfigValue(id_val="custom.hideFrom", value={"viz": True, "legend": False, "tooltip": False})

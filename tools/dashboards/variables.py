@@ -101,7 +101,8 @@ def _label_values(metric: Series, label: str) -> _Query:
 
 def _results(vector: str, label: str, unshown: str = "") -> _Query:
     """Return a query for the label's values in a vector; ``unshown`` matches what at their start need not be seen."""
-    return _Query(3, f"query_result({vector})", f'/{label}="(?<value>(?:{unshown})?(?<text>[^"]+))"/')
+    start = f"(?:{unshown})?" if unshown else ""
+    return _Query(3, f"query_result({vector})", f'/{label}="(?<value>{start}(?<text>[^"]+))"/')
 
 
 def _facts(label: str, unshown: str = "") -> _Query:
