@@ -105,17 +105,27 @@ def called(chance: random.Random, name: str, at_ms: int) -> Iterator[Entry]:
 
 
 def points(ledger: Ledger) -> list[DataPoint]:
-    """Return the cumulative series of the entries, each with a zero before its first change, and session.info."""
+    """Return the cumulative series of the entries, each with a zero before its first change, and session.info.
+
+    Of every fourth session something else was thought for its first 900 ms.
+    """
     series: dict[tuple[str, str, Labels], list[Entry]] = defaultdict(list)
     for entry in ledger.entries:
         series[entry.session, entry.metric.name, entry.labels].append(entry)
     found = [point for entries in series.values() for point in _cumulative(sorted(entries, key=lambda e: e.at_ms))]
-    for name, who in ledger.sessions.items():
-        known = {semconv.USER_NAME: who.user, semconv.HOST_TYPE: who.host_type}
-        if who.repository:
-            known[semconv.REPOSITORY_URL] = who.repository
-        found.append(_point(semconv.SESSION_INFO, name, known, ledger.began_ms[name], 1))
+    for number, (name, who) in enumerate(ledger.sessions.items()):
+        began_ms = ledger.began_ms[name]
+        if number % 4 == 0:
+            mistaken = _facts(who._replace(user="nobody", repository="https://example.com/o/mistaken"))
+            found += [_point(semconv.SESSION_INFO, name, mistaken, began_ms + ms, ms == 0) for ms in (0, 900)]
+        found.append(_point(semconv.SESSION_INFO, name, _facts(who), began_ms + 900 * (number % 4 == 0), 1))
     return found
+
+
+def _facts(who: Who) -> dict[str, str]:
+    """Return what session.info says of a session."""
+    facts = {semconv.USER_NAME: who.user, semconv.HOST_TYPE: who.host_type, semconv.REPOSITORY_URL: who.repository}
+    return {name: value for name, value in facts.items() if value}
 
 
 def _cumulative(entries: Sequence[Entry]) -> Iterator[DataPoint]:
