@@ -302,6 +302,14 @@ USAGE_INPUT = _tokens("input_tokens", "Whole prompts, cache included")
 USAGE_OUTPUT = _tokens("output_tokens", "Answers")
 USAGE_CACHE_READ = _tokens("cache_read.input_tokens", "Part of the input: read from the cache")
 USAGE_CACHE_WRITE = _tokens("cache_write.input_tokens", "Part of the input: written to the cache")
+USAGE_UNCACHED = _metric(
+    "coding_agent.usage.uncached_input_tokens",
+    "{token}",
+    Instrument.COUNTER,
+    "Part of the input: neither read from the cache nor written to it, at the full price",
+    *_MODELS,
+    TOKEN_MODALITY,
+)
 USAGE_REASONING = _tokens("reasoning.output_tokens", "Part of the output, where the client says so")
 CHANGE_COST = _metric(
     "coding_agent.change.cost",

@@ -97,7 +97,9 @@ def called(chance: random.Random, name: str, at_ms: int) -> Iterator[Entry]:
     yield Entry(at_ms, name, semconv.USAGE_OUTPUT, by_model, chance.randrange(1, 4000))
     if read:
         yield Entry(at_ms, name, semconv.USAGE_CACHE_READ, by_model, read)
-    yield Entry(at_ms, name, semconv.USAGE_CACHE_WRITE, by_model, chance.randrange(whole - read))
+    written = chance.randrange(whole - read)
+    yield Entry(at_ms, name, semconv.USAGE_CACHE_WRITE, by_model, written)
+    yield Entry(at_ms, name, semconv.USAGE_UNCACHED, by_model, whole - read - written)
     yield Entry(at_ms, name, semconv.INFERENCE_DURATION, by_model, chance.lognormvariate(1, 1))
     tool: Labels = ((semconv.TOOL_NAME, chance.choice(TOOLS)),)
     failed: Labels = ((semconv.ERROR_TYPE, "timeout"),) if chance.random() < 0.2 else ()

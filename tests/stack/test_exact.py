@@ -99,6 +99,7 @@ def test_tokens_of_every_kind_are_those_of_stats(reader: Reader, told: dict[str,
         totals["output_tokens"], totals["cache_read_tokens"], totals["cache_write_tokens"]
     )  # fmt: skip
     assert whole - read - write == totals["input_tokens"]
+    assert reader.total(reader.last("coding_agent_usage_uncached_input_tokens_total")) == str(totals["input_tokens"])
 
 
 def test_every_call_and_tool_call_is_in_its_histogram(reader: Reader, told: dict[str, Any], history: Path) -> None:

@@ -19,15 +19,15 @@ from tools.dashboards.names import (
     PROBLEM_KIND,
     PROBLEMS,
     SESSION,
+    UNCACHED,
 )
 from tools.dashboards.panels import COUNT, SHARE, USD, Key, Line, Value, course, days, number, rows
 from tools.dashboards.promql import (
     DAY,
     SHOWN,
     Window,
+    active,
     added,
-    combined,
-    each,
     number_of,
     observations,
     or_zero,
@@ -77,9 +77,7 @@ def _totals() -> list[Builder[Panel]]:
         number(
             "Cache hit rate", "The share of the input tokens that the cache served.", SHARE, or_zero(share(read, whole))
         ),
-        number(
-            "Sessions", "Sessions that called a model.", COUNT, number_of(SESSION, positive(each(added(OUTPUT, SHOWN))))
-        ),
+        number("Sessions", "Sessions that called a model.", COUNT, number_of(SESSION, active(OUTPUT))),
     ]
 
 
@@ -96,9 +94,10 @@ def _cost_by_model_per_day() -> Builder[Panel]:
 def _tokens_by_model_per_day() -> Builder[Panel]:
     return days(
         "Tokens per day by model",
-        "Input and output tokens together, by the model that answered. Most of them are cache reads, which cost least.",
+        "Input and output tokens, by the model that answered. Most of them are cache reads, which cost least.",
         COUNT,
-        Line(combined((MODEL,), *(total_by(MODEL, added(kind, DAY)) for kind in (INPUT, OUTPUT))), _BY_MODEL),
+        Line(total_by(MODEL, added(INPUT, DAY)), f"{_BY_MODEL} input"),
+        Line(total_by(MODEL, added(OUTPUT, DAY)), f"{_BY_MODEL} output"),
         width=12,
     )
 
@@ -219,7 +218,7 @@ def _unrecorded_per_day() -> Builder[Panel]:
 
 def _kinds(window: Window, *labels: str) -> tuple[str, str, str, str]:
     """Return uncached input, cache reads, cache writes and output, by labels or in total."""
-    whole, read, write, output = (
-        total_by(labels, added(metric, window)) for metric in (INPUT, CACHE_READ, CACHE_WRITE, OUTPUT)
+    uncached, read, write, output = (
+        total_by(labels, added(kind, window)) for kind in (UNCACHED, CACHE_READ, CACHE_WRITE, OUTPUT)
     )
-    return combined(labels, whole, less=(read, write)), read, write, output
+    return uncached, read, write, output

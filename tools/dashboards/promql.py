@@ -46,17 +46,16 @@ class Added(NamedTuple):
 
 def added(metric: Series, window: Window, *matchers: str) -> Added:
     """Return what the chosen series gained in the window; matchers such as ``error_type!=""`` select further."""
-    if MODEL in metric.labels:
-        matchers = (*matchers, _CHOSEN_MODEL)
-    chosen = f"{metric.name}{{{', '.join(matchers)}}}" if matchers else metric.name
-    not_chosen = _sessions_not_chosen(window)
-    if MODEL not in metric.labels:
-        not_chosen += f" unless on ({SESSION}) {_sessions_without_model(window)}"
-    end, start = (
-        f"(last_over_time({chosen}[{LOOK_BACK}]{at}) unless on ({SESSION}) {not_chosen})"
-        for at in (window.end, window.start)
-    )
+    end, start = (_last(metric, matchers, f"[{LOOK_BACK}]{at}", window) for at in (window.end, window.start))
     return Added(end, start)
+
+
+def active(metric: Series, *matchers: str) -> str:
+    """Return what chosen series had come to at the end of the shown range, of those that changed in it.
+
+    The difference to ``each`` is that it is asked for once: to count sessions, and for the largest of their durations.
+    """
+    return _last(metric, matchers, "[$__range]", SHOWN)
 
 
 def each(gained: Added) -> str:
@@ -155,6 +154,17 @@ def top(count: int, vector: str) -> str:
 def or_zero(vector: str) -> str:
     """Return a single number, 0 where there is none."""
     return f"{vector} or vector(0)"
+
+
+def _last(metric: Series, matchers: tuple[str, ...], stretch: str, window: Window) -> str:
+    """Return the last value in a stretch of time of each series that the matchers and the variables let through."""
+    if MODEL in metric.labels:
+        matchers = (*matchers, _CHOSEN_MODEL)
+    chosen = f"{metric.name}{{{', '.join(matchers)}}}" if matchers else metric.name
+    not_chosen = _sessions_not_chosen(window)
+    if MODEL not in metric.labels:
+        not_chosen += f" unless on ({SESSION}) {_sessions_without_model(window)}"
+    return f"(last_over_time({chosen}{stretch}) unless on ({SESSION}) {not_chosen})"
 
 
 def _chosen_sessions(window: Window) -> str:

@@ -24,8 +24,8 @@ from tools.dashboards.panels import COUNT, SECONDS, SHARE, Key, Line, Value, cou
 from tools.dashboards.promql import (
     DAY,
     SHOWN,
+    active,
     added,
-    each,
     largest_by,
     observations,
     positive,
@@ -45,9 +45,12 @@ _OF_SERVER = f'{MCP_SERVER}!=""'
 _SUCCEEDED = f'{ERROR_TYPE}=""'
 _CHOSEN_TOOL = f'{TOOL}="$tool"'
 _FIRST_TOOL = VariableOption(selected=True, text="Bash", value="Bash")
-_MOST_CALLS = 50
+_MOST_TURNS = 50
 _MOST_SESSIONS = 20
 _SPANS_OF_TOOLS = 'span.gen_ai.operation.name = "execute_tool"'
+
+
+_LONGEST_TURN = quantile(1, active(AGENT_DURATION))
 
 
 def tool_latency() -> Dashboard:
@@ -70,9 +73,9 @@ def tool_latency() -> Dashboard:
             text_box("slower_than", "Spans slower than", "Which tool calls the list of spans has", "10s"),
             hidden(
                 "slow_sessions",
-                "The sessions with the slowest tool calls, of those that the other variables choose",
+                "The sessions with the longest turns, of those that the other variables choose",
                 SESSION,
-                top(_MOST_SESSIONS, largest_by(SESSION, quantile(1, each(added(TOOL_DURATION, SHOWN))))),
+                top(_MOST_SESSIONS, largest_by(SESSION, _LONGEST_TURN)),
             ),
         ],
     )
@@ -161,23 +164,20 @@ def _permissions() -> Builder[Panel]:
 
 
 def _slowest() -> Builder[Panel]:
-    found = (
-        f'{{ span.session.id = "{field(SESSION)}" && {_SPANS_OF_TOOLS} && span.gen_ai.tool.name = "{field(TOOL)}" }}'
-    )
-    longest = largest_by((SESSION, TOOL), quantile(1, each(added(TOOL_DURATION, SHOWN))))
+    found = f'{{ span.session.id = "{field(SESSION)}" && {_SPANS_OF_TOOLS} }}'
     return rows(
-        "Slowest tools of sessions",
-        f"The {_MOST_CALLS} longest waits for one call of a tool in a session, up to 9 % too high. "
-        "A session opens the traces in which it called the tool.",
-        [Key(SESSION, "Session", [to_traces("Show these traces", found)]), Key(TOOL, "Tool")],
-        [Value(top(_MOST_CALLS, longest), "Longest call", SECONDS)],
+        "Sessions with the longest turns",
+        f"The {_MOST_TURNS} sessions at work in the range with the longest turns or sub-agents, up to 9 % too high. "
+        "A session opens the traces of its tool calls.",
+        [Key(SESSION, "Session", [to_traces("Show its tool calls", found)]), Key(AGENT, "Agent")],
+        [Value(top(_MOST_TURNS, largest_by((SESSION, AGENT), _LONGEST_TURN)), "Longest", SECONDS)],
     )
 
 
 def _slowest_spans() -> Builder[Panel]:
     return spans(
         "Slowest calls",
-        f"Tool calls above the limit at the head, of the {_MOST_SESSIONS} sessions with the slowest ones. "
+        f"Tool calls above the limit at the head, of the {_MOST_SESSIONS} sessions with the longest turns. "
         "Each opens its trace.",
         f'{{ {_SPANS_OF_TOOLS} && span.session.id =~ "${{slow_sessions:pipe}}" && duration > $slower_than }}'
         " | select(span.gen_ai.tool.name, span.coding_agent.mcp.server, span.process.executable.name, span.session.id)",

@@ -7,7 +7,7 @@ from math import floor, frexp, log2
 from otel_bridge.telemetry import Distribution
 
 SCALE = 3
-"""Each bound is 2^(1/8) = 1.09 times the one below: a quantile is at most 4.5 % off."""
+"""Each bound is 2^(1/8) = 1.09 times the one below: a quantile is at most 9 % off."""
 
 _BUCKETS_PER_DOUBLING = 1 << SCALE
 _EMPTY_OFFSET = 0

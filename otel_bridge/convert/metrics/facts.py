@@ -100,6 +100,7 @@ def _tokens(usage: Usage) -> Iterator[tuple[Metric, int]]:
     yield semconv.USAGE_OUTPUT, usage.output_tokens
     yield semconv.USAGE_CACHE_READ, usage.cache_read_tokens
     yield semconv.USAGE_CACHE_WRITE, usage.cache_write_tokens
+    yield semconv.USAGE_UNCACHED, usage.input_tokens
     yield semconv.USAGE_REASONING, usage.reasoning_tokens
 
 
