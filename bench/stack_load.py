@@ -40,6 +40,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder)) as stack:
         sessions = list(made_sessions(options.sessions, time.time_ns() - 3600 * 10**9))
         load(stack, sessions)
+        wait_for_compaction(stack)
         ask_panels(stack)
         export_through_collector(stack, sessions[: options.exported])
 
@@ -57,10 +58,7 @@ def ask_panels(stack: Stack) -> None:
     times: list[tuple[float, Query]] = []
     for query in queries(Shown(end_s - 30 * DAY_S, end_s)):
         if query.kind == "promql":
-            ask(stack, query)
-            started = time.perf_counter()
-            ask(stack, query)
-            times.append((time.perf_counter() - started, query))
+            times.append((min(asked(stack, query) for _ in range(3)), query))
     times.sort(key=lambda entry: -entry[0])
     slow = sum(seconds > ALLOWED_S for seconds, _ in times)
     print(f"{len(times)} queries over 30 days, slowest first; {slow} over {ALLOWED_S:g} s")
@@ -68,11 +66,25 @@ def ask_panels(stack: Stack) -> None:
         print(f"  {seconds:6.2f} s  {query.dashboard}: {query.panel} ({query.ref})")
 
 
-def ask(stack: Stack, query: Query) -> None:
+def asked(stack: Stack, query: Query) -> float:
+    started = time.perf_counter()
     if query.step_s is None:
         stack.metrics.ask("query", query=query.text, time=query.end_s)
     else:
         stack.metrics.query_range(query.text, query.start_s, query.end_s, query.step_s)
+    return time.perf_counter() - started
+
+
+def wait_for_compaction(stack: Stack) -> None:
+    """Wait until Prometheus has sorted what came out of order into blocks: for minutes it takes a core for that."""
+    started = time.perf_counter()
+    expression = "process_cpu_seconds_total{job='prometheus'}"
+    while True:
+        before = float(stack.metrics.value(expression, time.time()) or 0)
+        time.sleep(35)
+        if float(stack.metrics.value(expression, time.time()) or 0) - before < 5:
+            break
+    print(f"waited {time.perf_counter() - started:.0f} s until Prometheus had sorted them into blocks")
 
 
 def export_through_collector(stack: Stack, sessions: list[Session]) -> None:

@@ -109,7 +109,7 @@ def _totals() -> list[Builder[Panel]]:
             "Sessions",
             "Sessions that called a model in the time range.",
             COUNT,
-            number_of(SESSION, active(OUTPUT)),
+            number_of(SESSION, active(OUTPUT, SHOWN)),
         ),
     ]
 
@@ -117,7 +117,7 @@ def _totals() -> list[Builder[Panel]]:
 def _pull_requests() -> Builder[Panel]:
     gained = added(CHANGE_COST, SHOWN)
     spent = each(gained)
-    models = with_largest(active(OUTPUT), spent, *_PULL_REQUEST)
+    models = with_largest(active(OUTPUT, SHOWN), spent, *_PULL_REQUEST)
     return rows(
         "Pull requests by cost",
         "Cost in the time range by pull request; what belongs to none has a row of its own. All rows add up to the "

@@ -33,6 +33,7 @@ from tools.dashboards.promql import (
     or_zero,
     positive,
     share,
+    sum_by,
     total,
     total_by,
 )
@@ -77,7 +78,7 @@ def _totals() -> list[Builder[Panel]]:
         number(
             "Cache hit rate", "The share of the input tokens that the cache served.", SHARE, or_zero(share(read, whole))
         ),
-        number("Sessions", "Sessions that called a model.", COUNT, number_of(SESSION, active(OUTPUT))),
+        number("Sessions", "Sessions that called a model.", COUNT, number_of(SESSION, active(OUTPUT, SHOWN))),
     ]
 
 
@@ -146,11 +147,12 @@ def _kinds_per_day() -> Builder[Panel]:
 
 
 def _cache_per_day() -> Builder[Panel]:
+    read, whole = (sum_by(MODEL, active(kind, DAY)) for kind in (CACHE_READ, INPUT))
     return course(
-        "Cache hit rate per day by model",
-        "The share of the day's input tokens that the cache served.",
+        "Cache hit rate of each day's sessions",
+        "The share of the input tokens that the cache served, of the sessions at work on the day, each since it began.",
         SHARE,
-        Line(share(total_by(MODEL, added(CACHE_READ, DAY)), total_by(MODEL, added(INPUT, DAY))), _BY_MODEL),
+        Line(share(read, whole), _BY_MODEL),
         width=12,
     )
 

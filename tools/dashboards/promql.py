@@ -24,16 +24,17 @@ _CHOSEN_MODEL = f'{MODEL}=~"$model"'
 
 
 class Window(NamedTuple):
-    """A stretch of time: how selectors reach its end, its start and what is known of the sessions."""
+    """A stretch of time: its length, and how selectors reach its end, its start and what is known of the sessions."""
 
+    length: str
     end: str
     start: str
     facts: str
 
 
-SHOWN = Window(end="", start=" offset $__range", facts="")
+SHOWN = Window("$__range", end="", start=" offset $__range", facts="")
 """The time range of the dashboard, for instant queries."""
-DAY = Window(end=" offset -1d", start="", facts=" @ end() offset -1d")
+DAY = Window("1d", end=" offset -1d", start="", facts=" @ end() offset -1d")
 """The day that begins at each point of a range query with step 1d; sessions count as they are known in the end."""
 
 
@@ -50,12 +51,12 @@ def added(metric: Series, window: Window, *matchers: str) -> Added:
     return Added(end, start)
 
 
-def active(metric: Series, *matchers: str) -> str:
-    """Return what chosen series had come to at the end of the shown range, of those that changed in it.
+def active(metric: Series, window: Window, *matchers: str) -> str:
+    """Return what chosen series had come to at the end of the window, of those that changed in it.
 
-    The difference to ``each`` is that it is asked for once: to count sessions, and for the largest of their durations.
+    Unlike ``each`` it is asked for once: to count sessions, for the largest of their durations, for shares in them.
     """
-    return _last(metric, matchers, "[$__range]", SHOWN)
+    return _last(metric, matchers, f"[{window.length}]{window.end}", window)
 
 
 def each(gained: Added) -> str:
@@ -87,8 +88,13 @@ def total(gained: Added) -> str:
 
 def total_by(labels: str | tuple[str, ...], gained: Added) -> str:
     """Return the sum per label or combination of labels."""
-    end, start = (f"sum by ({_listed(labels)}) ({vector})" for vector in gained)
+    end, start = (sum_by(labels, vector) for vector in gained)
     return combined((labels,) if isinstance(labels, str) else labels, end, less=(start,))
+
+
+def sum_by(labels: str | tuple[str, ...], vector: str) -> str:
+    """Return the sum of a vector per label or combination of labels."""
+    return f"sum by ({_listed(labels)}) ({vector})"
 
 
 def largest_by(labels: str | tuple[str, ...], vector: str) -> str:

@@ -50,7 +50,7 @@ _MOST_SESSIONS = 20
 _SPANS_OF_TOOLS = 'span.gen_ai.operation.name = "execute_tool"'
 
 
-_LONGEST_TURN = quantile(1, active(AGENT_DURATION))
+_LONGEST_TURN = quantile(1, active(AGENT_DURATION, SHOWN))
 
 
 def tool_latency() -> Dashboard:
