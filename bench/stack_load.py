@@ -55,10 +55,8 @@ def load(stack: Stack, sessions: Iterable[Session]) -> None:
 
 def ask_panels(stack: Stack) -> None:
     end_s = round(time.time())
-    times: list[tuple[float, Query]] = []
-    for query in queries(Shown(end_s - 30 * DAY_S, end_s)):
-        if query.kind == "promql":
-            times.append((min(asked(stack, query) for _ in range(3)), query))
+    every = [query for query in queries(Shown(end_s - 30 * DAY_S, end_s)) if query.kind == "promql"]
+    times = [(min(asked(stack, query) for _ in range(3)), query) for query in every]
     times.sort(key=lambda entry: -entry[0])
     slow = sum(seconds > ALLOWED_S for seconds, _ in times)
     print(f"{len(times)} queries over 30 days, slowest first; {slow} over {ALLOWED_S:g} s")

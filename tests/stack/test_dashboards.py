@@ -13,7 +13,8 @@ import pytest
 
 from tests.stack.conftest import start_stack
 from tests.stack.exports import export, money, stats
-from tests.transcripts import SID, ask, prompt, session_file, tool_result, tool_use
+from tests.stack.test_rules import groups
+from tests.transcripts import SID, ask, library, prompt, session_file, tool_result, tool_use
 from tools.dashboards.queries import Query, Shown, queries
 from tools.history import TEAMS, write_history
 from tools.stack.stack import Stack
@@ -178,3 +179,32 @@ def test_a_choice_of_user_or_host_type_shows_their_sessions_alone(
         assert loaded.panel("cost-per-pr", "Listed cost", **variables) == {"": listed}
     both = [name for name in TEAMS if name != team]
     assert loaded.panel("cost-per-pr", "Listed cost", user=both) == {"": total(told, "cost_usd", both)}
+
+
+RULES = [rule for name in ("alerts.yaml", "budgets.yaml") for group in groups(name) for rule in group["rules"]]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule["record"])
+def test_prometheus_answers_the_query_of_every_rule(loaded: Loaded, rule: dict[str, Any]) -> None:
+    found = loaded.stack.metrics.query(rule["expr"], loaded.end_s)
+    is_budget = "coding_agent:" in rule.get("record", "") and rule["record"].startswith("coding_agent:")
+    assert found or not is_budget
+
+
+def test_budgets_are_held_against_the_costs_of_stats(loaded: Loaded, told: dict[str, Any]) -> None:
+    """What stands left of the limit: the last 24 hours, and each pull request so far."""
+    left = {rule["alert"]: rule["expr"].partition("> scalar")[0] for rule in RULES if "> scalar" in rule["expr"]}
+    calls = [call for session in library(loaded.folder, now=1e9) for call in session.calls()]
+    since = loaded.end_s - DAY_S
+    day = sum((call.cost_usd or Decimal(0) for call in calls if call.ended_ns > since * 10**9), start=Decimal(0))
+    (found,) = loaded.stack.metrics.query(left["CodingAgentDayOverBudget"], loaded.end_s)
+    assert money(found[1]) == day > 0
+    shown = {
+        (labels["vcs_repository_url_full"], labels["vcs_change_id"]): money(usd)
+        for labels, usd in loaded.stack.metrics.query(left["CodingAgentChangeOverBudget"], loaded.end_s)
+    }
+    expected: dict[tuple[str, str], Decimal] = {}
+    for line in (line for team in TEAMS for line in told[team]["by_change"] if line["change_id"]):
+        key = (f"https://github.com/{line['repository']}", line["change_id"])
+        expected[key] = expected.get(key, Decimal(0)) + Decimal(line["cost_usd"])
+    assert shown == expected
