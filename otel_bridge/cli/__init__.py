@@ -15,7 +15,7 @@ from otel_bridge.errors import BridgeError
 
 COMMANDS = {
     "doctor": "Check what is here and what can be reached.",
-    "export": "Send sessions as OpenTelemetry spans.",
+    "export": "Send sessions as OpenTelemetry spans, events and metrics.",
     "prices": "List prices per million tokens.",
     "show": "Show one session as a tree.",
     "stats": "Add up calls, tokens and cost.",
