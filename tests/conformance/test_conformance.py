@@ -10,7 +10,9 @@ from hypothesis import given
 
 from otel_bridge import semconv
 from otel_bridge.convert import ConvertOptions, session_events, session_spans
+from otel_bridge.convert.metrics import session_metrics
 from otel_bridge.model import Session
+from otel_bridge.telemetry import DataPoint
 from tests.conformance.judge import REGISTRY, judge
 from tests.convert.samples import EVERYTHING, full_session
 from tests.convert.strategies import sessions
@@ -118,3 +120,24 @@ def test_judge_finds_faulty_events_and_twins() -> None:
         "wrong schema URL",
         "span id twice in a trace",
     }
+
+
+def test_standard_metrics_are_what_the_registry_has_and_the_others_are_ours() -> None:
+    """Instrument, unit and required attributes; every own name is under our namespace."""
+    for name, metric in semconv.METRICS.items():
+        law = REGISTRY["metrics"].get(name)
+        if law is None:
+            assert name.startswith("coding_agent."), name
+            continue
+        assert (metric.instrument.value, metric.unit) == (law["instrument"], law["unit"]), name
+        assert set(law["required"]) <= set(metric.attributes), name
+
+
+def test_every_point_has_the_attributes_its_metric_requires() -> None:
+    points = [
+        point for batch in session_metrics(full_session(), EVERYTHING, now_ns=4 * 10**18) for point in batch.items
+    ]
+    for point in points:
+        assert isinstance(point, DataPoint)
+        required = REGISTRY["metrics"].get(point.metric.name, {}).get("required", ())
+        assert set(required) <= point.attributes.keys(), point.metric.name
