@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.made_sessions import made_sessions
+from otel_bridge.cli.destination import SYNC_HEADER
 from otel_bridge.convert import ConvertOptions, session_spans
 from otel_bridge.convert.metrics import session_metrics
 from otel_bridge.model import Session
@@ -29,7 +30,6 @@ from tools.stack.stack import Stack
 DAY_S = 86_400
 ALLOWED_S = 2.0
 OPTIONS = ConvertOptions(resource=(("coding_agent.host.type", "local"), ("user.name", "dev")))
-SYNC = {"x-otel-bridge-sync": "1"}
 
 
 def main() -> None:
@@ -87,7 +87,7 @@ def wait_for_compaction(stack: Stack) -> None:
 
 def export_through_collector(stack: Stack, sessions: list[Session]) -> None:
     configs = [
-        otlp_config({}, signal, endpoint=stack.collector_http, headers=SYNC if signal is Signal.METRICS else None)
+        otlp_config({}, signal, endpoint=stack.collector_http, headers=SYNC_HEADER)
         for signal in (Signal.TRACES, Signal.METRICS)
     ]
     started = time.perf_counter()

@@ -32,29 +32,31 @@ def bookings(session: Session) -> Iterator[Booking]:
     All money is booked as not attributed first, even where it moves at once: a reader that was told so by somebody who
     knew less is told that it has moved.
 
-    A call belongs to the pull request its session was last linked to. What came before the first link moves to it. In a
-    session without a link, what was done on a branch belongs to the pull request another session of the same project
-    linked on that branch, from the time of that link.
+    A call belongs to the pull request its session was last linked to; what came before the first link moves to it.
+    Until then, what was done on a branch belongs to the pull request that another session of the same project linked
+    on that branch, from the time of that link.
     """
     by_session: PullRequest | None = None
     by_branch: dict[str | None, PullRequest] = {}
-    waiting: defaultdict[str | None, Decimal] = defaultdict(Decimal)
+    movable: defaultdict[tuple[PullRequest | None, str | None], Decimal] = defaultdict(Decimal)
     for at_ns, _, event, branch in _events(session):
         if isinstance(event, ModelCall):
             assert event.cost_usd is not None
             change = by_session or by_branch.get(branch)
+            if by_session is None:
+                movable[change, branch] += event.cost_usd
             yield Booking(at_ns, None, event.cost_usd)
-            if change is None:
-                waiting[branch] += event.cost_usd
-            else:
-                yield from _moved(at_ns, event.cost_usd, change)
+            yield from _moved(at_ns, None, change, event.cost_usd)
         elif branch is None:
             by_session = event.pull_request
-            yield from _moved(at_ns, sum(waiting.values(), start=Decimal(0)), by_session)
-            waiting.clear()
+            for (change, _), amount_usd in movable.items():
+                yield from _moved(at_ns, change, by_session, amount_usd)
+            movable.clear()
         elif by_session is None:
             by_branch[branch] = event.pull_request
-            yield from _moved(at_ns, waiting.pop(branch, Decimal(0)), event.pull_request)
+            waiting = movable.pop((None, branch), Decimal(0))
+            movable[event.pull_request, branch] += waiting
+            yield from _moved(at_ns, None, event.pull_request, waiting)
 
 
 def cost_by_change(session: Session) -> dict[PullRequest | None, Decimal]:
@@ -79,7 +81,9 @@ def _events(session: Session) -> list[_Event]:
     return sorted(events, key=lambda event: event[:2])
 
 
-def _moved(at_ns: int, amount_usd: Decimal, change: PullRequest) -> Iterator[Booking]:
-    if amount_usd:
-        yield Booking(at_ns, None, -amount_usd)
-        yield Booking(at_ns, change, amount_usd)
+def _moved(
+    at_ns: int, origin: PullRequest | None, target: PullRequest | None, amount_usd: Decimal
+) -> Iterator[Booking]:
+    if amount_usd and origin != target:
+        yield Booking(at_ns, origin, -amount_usd)
+        yield Booking(at_ns, target, amount_usd)

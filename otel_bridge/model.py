@@ -300,6 +300,8 @@ class Quality(Struct, frozen=True):
     duplicate_records: int = 0
     foreign_calls: int = 0
     """Calls copied from another session (a fork or resume), counted there."""
+    foreign_tool_calls: int = 0
+    """Tool calls those calls asked for."""
 
 
 class Unrecorded(Struct, frozen=True):

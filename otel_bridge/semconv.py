@@ -267,11 +267,11 @@ EVENTS = (SESSION_START, EXCEPTION, COMPACTION, HOOK, PERMISSION_DENIED, COMMIT,
 
 # Metrics: the facts that only they carry
 _series = _Group()
-CALL_SOURCE = _series("coding_agent.call.source", "string", "`main`, `subagent`, `auxiliary` or `unrecorded`")
+CALL_SOURCE = _series("coding_agent.call.source", "string", "`main`, `subagent`, `unrecorded` (reserved: `auxiliary`)")
 TOKEN_MODALITY = _series("gen_ai.token.modality", "string", "Always `unknown`: no record breaks tokens down")
 ACTIVITY = _series("coding_agent.activity", "string", "`agent` at work, or waiting for the `user`")
 LINE_CHANGE_TYPE = _series("vcs.line_change.type", "string", "`added` or `removed`")
-PROBLEM_KIND = _series("coding_agent.problem.kind", "string", "`unpriced_call`, `output_lower_bound` or `api_error`")
+PROBLEM_KIND = _series("coding_agent.problem.kind", "string", "`unpriced_call`, `output_lower_bound`, `api_retry` …")
 
 METRICS: dict[str, Metric] = {}
 """Name → declaration, in the order of this file."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec import Struct
+
+_CHANGE_URL = re.compile(r"(https?://.+?)(?:\.git)?(/(?:pulls?|(?:-/)?merge_requests|pull-requests)/\d+)")
+"""Repository and number in a forge's URL: GitHub, Gitea, GitLab, Bitbucket; self-hosted ones too."""
 
 
 class PullRequest(Struct, frozen=True, order=True):
@@ -15,10 +20,16 @@ class PullRequest(Struct, frozen=True, order=True):
     @property
     def repository_url(self) -> str:
         """The repository's browser URL (the pull request's URL up to the number), without ``.git``."""
-        for marker in ("/pull/", "/pulls/", "/-/merge_requests/", "/merge_requests/", "/pull-requests/"):
-            if marker in self.url:
-                return self.url.split(marker, 1)[0]
-        return self.url
+        found = _CHANGE_URL.match(self.url)
+        return found[1] if found else self.url
+
+
+def pull_request(repository: str, number: int, url: str) -> PullRequest:
+    """Return a pull request with its one URL: cut after the number, GitHub's where none is known."""
+    found = _CHANGE_URL.match(url)
+    if found:
+        return PullRequest(repository, number, found[1] + found[2])
+    return PullRequest(repository, number, url or f"https://github.com/{repository}/pull/{number}")
 
 
 class PullRequestLink(Struct, frozen=True):

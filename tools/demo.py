@@ -32,9 +32,11 @@ from tools.stack.stack import Stack
 
 DEAREST = 5
 HOST_TYPES = {"ada": "local", "grace": "cluster", "ci": "ci"}
-COST_OF_CHANGES = "sum by (vcs_repository_url_full, vcs_change_id) (last_over_time(coding_agent_change_cost_USD[400d]))"
+COST_OF_CHANGES = (
+    "sum by (vcs_repository_url_full, vcs_change_id) (last_over_time(coding_agent_change_cost_USD[4000d]))"
+)
 P95_OF_TOOLS = (
-    "histogram_quantile(0.95, sum by (gen_ai_tool_name) (last_over_time(gen_ai_execute_tool_duration_seconds[400d])))"
+    "histogram_quantile(0.95, sum by (gen_ai_tool_name) (last_over_time(gen_ai_execute_tool_duration_seconds[4000d])))"
 )
 BUCKET = 2 ** (1 / 8)
 """Ratio of a histogram's bounds: the true p95 lies within one of what Prometheus says."""

@@ -95,7 +95,8 @@ def _send(batch: Batch, sink: Sink, summary: ExportSummary) -> None:
 def _count(summary: ExportSummary, session: Session, *, include_open: bool) -> None:
     summary.sessions += bool(session.turns)
     summary.turns += len(session.turns)
-    summary.open_turns += sum(not turn.is_complete for turn in session.turns)
+    if not include_open:
+        summary.open_turns += sum(not turn.is_complete for turn in session.turns)
     summary.problem_count += session.problem_count
     summary.problems.extend(session.problems[: max(0, _MAX_PROBLEMS - len(summary.problems))])
     sent = (turn for turn in session.turns if turn.is_complete or include_open)

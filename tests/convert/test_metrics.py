@@ -18,7 +18,8 @@ from otel_bridge.convert.metrics.buckets import SCALE, Histogram, bucket_index
 from otel_bridge.model import Session, Unrecorded, Usage
 from otel_bridge.telemetry import DataPoint, Distribution, Metric
 from otel_bridge.vcs import BranchLink, PullRequest, PullRequestLink
-from tests.builders import at_ns, model_call, session, sub_agent, tool_call, turn
+from tests.builders import CONTEXT, MODEL, at_ns, model_call, session, sub_agent, tool_call, turn
+from tests.convert.samples import full_session
 
 FAR_NS = at_ns(10**8)
 SEVEN = PullRequest("acme/widgets", 7, "https://github.com/acme/widgets/pull/7")
@@ -243,7 +244,7 @@ def test_without_session_ids_all_sessions_share_their_series() -> None:
     for number, usd in enumerate(("1", "2")):
         merged.add(replace(session(turn("p", dollars(5 + number, usd), at_s=4)), id=f"session-{number}"))
     found = [point for batch in merged.batches() for point in batch.items]
-    assert [value for _, value in series(found, semconv.COST)] == [0, 1, 3, 3]  # type: ignore[arg-type]
+    assert [value for _, value in series(found, semconv.COST)] == [0, 1, 3]  # type: ignore[arg-type]
     assert all(semconv.SESSION_ID not in point.attributes for point in found)  # type: ignore[union-attr]
     assert all(point.metric is not semconv.SESSION_INFO for point in found)  # type: ignore[union-attr]
 
@@ -271,3 +272,49 @@ def test_a_histogram_counts_every_value_once_and_sums_exactly(values: list[int])
     if state.buckets:
         assert state.buckets[0]
         assert state.buckets[-1]
+
+
+def test_a_fork_told_from_its_origin_writes_later_than_one_that_was_taken_for_itself() -> None:
+    """Whatever came with the copied calls: a link before them, a turn, a tool call and a sub-agent each."""
+    copied = [
+        turn(
+            f"copied-{n}",
+            dollars(
+                10 * n + 5,
+                "0.25",
+                tool_calls=(tool_call(f"t{n}", at_s=10 * n + 6, agent=sub_agent(f"a{n}", dollars(10 * n + 6, "0.5"))),),
+            ),
+            at_s=10 * n + 4,
+            for_s=4,
+        )
+        for n in range(5)
+    ]
+    own = turn("own", dollars(95, "0.5"), at_s=94, for_s=3)
+    link = PullRequestLink(SEVEN, at_ns(1))
+    alone = session(*copied, own, pull_requests=(link,))
+    aware = session(own, pull_requests=(link,))
+    quality = replace(aware.quality, foreign_calls=10, foreign_tool_calls=5)
+    both = sorted([*points(alone), *points(replace(aware, quality=quality))], key=lambda point: point.time_ns)
+    assert last_values(both, semconv.COST)[f"{MODEL} {MODEL} main"] == 0.5
+
+
+def test_what_a_branch_had_taken_moves_to_the_pull_request_of_the_session() -> None:
+    calls = turn("p", dollars(5, "1"), dollars(12, "2"), at_s=4)
+    one = session(
+        calls,
+        branch_links=(BranchLink(str(CONTEXT.branch), PullRequestLink(SEVEN, at_ns(3))),),
+        pull_requests=(PullRequestLink(EIGHT, at_ns(10)),),
+    )
+    seven, eight = (f"https://github.com/acme/widgets {number}" for number in (7, 8))
+    assert last_values(points(one), semconv.CHANGE_COST, until_ns=at_ns(9)) == {"": 0, seven: 1}
+    assert last_values(points(one), semconv.CHANGE_COST) == {"": 0, seven: 0, eight: 3}
+
+
+def test_retries_failures_lines_commits_and_waits_are_counted() -> None:
+    found = points(full_session())
+    problems = last_values(found, semconv.PROBLEMS)
+    assert (problems["api_retry"], problems["api_error"]) == (2, 1)
+    assert last_values(found, semconv.COMMITS) == {"": 1}
+    assert set(last_values(found, semconv.LINES)) == {"added", "removed"}
+    (waits,) = last_values(found, semconv.PERMISSION_WAITS).values()
+    assert (waits.count, waits.sum) == (1, 1.5)  # type: ignore[attr-defined]

@@ -102,20 +102,12 @@ def test_a_stock_prometheus_is_good_enough_for_what_is_fresh() -> None:
 
 
 def test_what_is_recommended_outlasts_the_oldest_session() -> None:
-    """With a month to spare, and never less than the queries look back."""
+    """With a month to spare, and never less than the shipped configurations keep."""
     old = history(session(900 * DAY_NS))
     checks = checks_of(judge_prometheus(GOOD_PROMETHEUS, old))
     assert {fix.value for check in checks.values() for fix in check.fixes} == {"930d"}
     fixes = [fix for check in judge_tempo(STOCK_TEMPO, old) for fix in check.fixes]
     assert {fix.value for fix in fixes if fix.setting in (SLACK, WORKER, SCHEDULER)} == {f"{930 * 24}h"}
-
-
-def test_sessions_beyond_the_look_back_are_kept_and_not_shown() -> None:
-    """The shipped queries look back 400 days."""
-    facts = structs.replace(GOOD_PROMETHEUS, window_ns=900 * DAY_NS, retention_ns=900 * DAY_NS)
-    checks = checks_of(judge_prometheus(facts, history(session(500 * DAY_NS, usd="3"), session(DAY_NS))))
-    assert checks["prometheus look-back"].verdict == "warning"
-    assert checks["prometheus look-back"].loss == Loss(1, 0, Decimal(3))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 from tests.cli.commands import run, run_json
 from tools.stack.stack import Stack
 
-LOOK_BACK = "400d"
+LOOK_BACK = "4000d"
 
 
 def export(

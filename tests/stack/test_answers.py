@@ -37,7 +37,7 @@ BOTH = pytest.mark.parametrize(
 
 def stored(stack: Stack, session: str) -> str | None:
     return stack.metrics.value(
-        f'last_over_time(coding_agent_cost_USD_total{{session_id="{session}"}}[400d])', time.time()
+        f'last_over_time(coding_agent_cost_USD_total{{session_id="{session}"}}[4000d])', time.time()
     )
 
 

@@ -144,8 +144,8 @@ def everything(stack: Stack, service: str, at_s: float) -> dict[str, Any]:
     """Return what every series of a service reads, and how many points each metric has."""
     selector = f'{{job="{service}"}}'
     names = stack.metrics.ask("label/__name__/values", **{"match[]": selector, "start": 0})
-    points = {name: stack.metrics.value(f"sum(count_over_time({name}{selector}[400d]))", at_s) for name in names}
-    found = stack.metrics.ask("query", query=f"last_over_time({selector}[400d])", time=at_s)["result"]
+    points = {name: stack.metrics.value(f"sum(count_over_time({name}{selector}[4000d]))", at_s) for name in names}
+    found = stack.metrics.ask("query", query=f"last_over_time({selector}[4000d])", time=at_s)["result"]
     values = [(str(each["metric"]), str((each.get("value") or each["histogram"])[1])) for each in found]
     return {"points": points, "values": sorted(values)}
 

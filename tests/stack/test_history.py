@@ -50,7 +50,7 @@ def test_old_points_are_read_at_their_time(stack: Stack) -> None:
     at = round(time.time()) - 21 * DAY_S
     request = counter("old points", [(at - 0.001, 0), (at, 0.1), (at + 600, 0.30000000000000004)])
     assert send_http(stack.collector_http, request, SYNC).status == 200
-    read = 'last_over_time(coding_agent_cost_USD_total{session_id="old points"}[400d])'
+    read = 'last_over_time(coding_agent_cost_USD_total{session_id="old points"}[4000d])'
     times = [at - 1, at - 0.001, at, at + 599, at + 600, time.time()]
     values = [stack.metrics.value(read, each) for each in times]
     assert values == [None, "0", "0.1", "0.1", "0.30000000000000004", "0.30000000000000004"]

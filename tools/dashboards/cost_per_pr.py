@@ -8,7 +8,6 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 from tools.dashboards.layout import dashboard
 from tools.dashboards.links import field, to_dashboard, to_traces
 from tools.dashboards.names import (
-    CALL_SOURCE,
     CHANGE,
     CHANGE_COST,
     COST,
@@ -22,7 +21,9 @@ from tools.dashboards.names import (
 from tools.dashboards.panels import COUNT, USD, Key, Line, Names, Value, days, number, rows
 from tools.dashboards.promql import (
     DAY,
+    LISTED,
     SHOWN,
+    UNRECORDED,
     active,
     added,
     each,
@@ -46,8 +47,6 @@ _PULL_REQUEST = (REPOSITORY, CHANGE)
 _ATTRIBUTED = f'{CHANGE}!=""'
 _NOT_ATTRIBUTED = f'{CHANGE}=""'
 _CHOSEN = (f'{CHANGE}=~"$change"', f'{REPOSITORY}=~"$change_repository"')
-_LISTED = f'{CALL_SOURCE}!="unrecorded"'
-_UNRECORDED = f'{CALL_SOURCE}="unrecorded"'
 _SHOWN_NAME = "pull_request"
 """A label these queries make: the number of the pull request, or that there is none."""
 _MOST_SESSIONS = 200
@@ -77,7 +76,7 @@ def _totals() -> list[Builder[Panel]]:
             "Listed cost",
             "List price of all recorded model calls in the time range: what `otel-bridge stats` totals.",
             USD,
-            total(added(COST, SHOWN, _LISTED)),
+            total(added(COST, SHOWN, LISTED)),
         ),
         number(
             "On pull requests",
@@ -97,7 +96,7 @@ def _totals() -> list[Builder[Panel]]:
             "What the clients' own totals have beyond the listed cost: calls that no transcript records, such as "
             "compactions. No pull request can be told for it.",
             USD,
-            or_zero(total(added(COST, SHOWN, _UNRECORDED))),
+            or_zero(total(added(COST, SHOWN, UNRECORDED))),
         ),
         number(
             "With unrecorded",

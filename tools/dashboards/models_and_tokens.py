@@ -5,6 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
+from otel_bridge.convert.metrics.facts import API_ERROR, OUTPUT_LOWER_BOUND, UNPRICED_CALL
 from tools.dashboards.layout import dashboard
 from tools.dashboards.names import (
     CACHE_READ,
@@ -24,7 +25,9 @@ from tools.dashboards.names import (
 from tools.dashboards.panels import COUNT, SHARE, USD, Key, Line, Value, course, days, number, rows
 from tools.dashboards.promql import (
     DAY,
+    LISTED,
     SHOWN,
+    UNRECORDED,
     Window,
     active,
     added,
@@ -40,11 +43,9 @@ from tools.dashboards.promql import (
 
 UID = "otel-bridge-models-and-tokens"
 
-_LISTED = f'{CALL_SOURCE}!="unrecorded"'
-_UNRECORDED = f'{CALL_SOURCE}="unrecorded"'
-_UNPRICED = f'{PROBLEM_KIND}="unpriced_call"'
-_LOWER_BOUND = f'{PROBLEM_KIND}="output_lower_bound"'
-_API_ERROR = f'{PROBLEM_KIND}="api_error"'
+_UNPRICED = f'{PROBLEM_KIND}="{UNPRICED_CALL}"'
+_LOWER_BOUND = f'{PROBLEM_KIND}="{OUTPUT_LOWER_BOUND}"'
+_API_ERROR = f'{PROBLEM_KIND}="{API_ERROR}"'
 _BY_MODEL = f"{{{{{MODEL}}}}}"
 
 
@@ -66,7 +67,7 @@ def models_and_tokens() -> Dashboard:
 def _totals() -> list[Builder[Panel]]:
     read, whole = total(added(CACHE_READ, SHOWN)), total(added(INPUT, SHOWN))
     return [
-        number("Listed cost", "List price of all recorded model calls.", USD, total(added(COST, SHOWN, _LISTED))),
+        number("Listed cost", "List price of all recorded model calls.", USD, total(added(COST, SHOWN, LISTED))),
         number(
             "Model calls",
             "Answers of models, retries not counted.",
@@ -87,7 +88,7 @@ def _cost_by_model_per_day() -> Builder[Panel]:
         "Cost per day by model",
         "Listed cost per day, by the model that answered.",
         USD,
-        Line(positive(total_by(MODEL, added(COST, DAY, _LISTED))), _BY_MODEL),
+        Line(positive(total_by(MODEL, added(COST, DAY, LISTED))), _BY_MODEL),
         width=12,
     )
 
@@ -111,7 +112,7 @@ def _models() -> Builder[Panel]:
         "cache writes together; hit rate is the share of cache reads in it.",
         [Key(MODEL, "Model")],
         [
-            Value(total_by(MODEL, added(COST, SHOWN, _LISTED)), "Cost", USD, 2),
+            Value(total_by(MODEL, added(COST, SHOWN, LISTED)), "Cost", USD, 2),
             Value(observations(total_by(MODEL, added(MODEL_DURATION, SHOWN))), "Calls", COUNT),
             Value(uncached, "Uncached input", COUNT),
             Value(read, "Cache read", COUNT),
@@ -184,7 +185,7 @@ def _uncertain() -> list[Builder[Panel]]:
             "Unrecorded cost",
             "What the clients' own totals have beyond the listed cost: calls that no transcript records.",
             USD,
-            or_zero(total(added(COST, SHOWN, _UNRECORDED))),
+            or_zero(total(added(COST, SHOWN, UNRECORDED))),
             width=5,
         ),
         number(
@@ -213,7 +214,7 @@ def _unrecorded_per_day() -> Builder[Panel]:
         "Unrecorded cost per day",
         "What the clients' own totals have beyond the listed cost, on the day the client wrote its total.",
         USD,
-        Line(total(added(COST, DAY, _UNRECORDED)), "unrecorded"),
+        Line(total(added(COST, DAY, UNRECORDED)), "unrecorded"),
         width=12,
     )
 

@@ -10,11 +10,27 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tools.dashboards.names import HOST_TYPE, MODEL, OUTPUT, REPOSITORY, SESSION, SESSION_INFO, USER, Series
+from otel_bridge.convert.metrics.facts import UNRECORDED as UNRECORDED_SOURCE
+from tools.dashboards.names import (
+    CALL_SOURCE,
+    HOST_TYPE,
+    MODEL,
+    OUTPUT,
+    REPOSITORY,
+    SESSION,
+    SESSION_INFO,
+    USER,
+    Series,
+)
 
 LOOK_BACK = "4000d"
 """How far back the last value of a session may lie. Longer than any retention, so that start and end of a window see
 the same series: a session that falls out of the one and not of the other would count as money given back."""
+
+LISTED = f'{CALL_SOURCE}!="{UNRECORDED_SOURCE}"'
+"""What `otel-bridge stats` totals."""
+UNRECORDED = f'{CALL_SOURCE}="{UNRECORDED_SOURCE}"'
+"""What the clients' own totals have beyond it."""
 
 JOB = "job"
 """Every series has this label: the service name."""

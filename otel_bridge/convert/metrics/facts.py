@@ -12,11 +12,12 @@ from otel_bridge.convert.attributes import Attributes, add_facts
 from otel_bridge.convert.chat import PROVIDER
 from otel_bridge.convert.runs import Run, turn_runs
 from otel_bridge.convert.tools import tool_type
-from otel_bridge.model import ApiError, ModelCall, Session, ToolCall, Turn, Usage
+from otel_bridge.model import ModelCall, Session, ToolCall, Turn, Usage
 from otel_bridge.telemetry import Metric
 
 MAIN, SUBAGENT, UNRECORDED = "main", "subagent", "unrecorded"
-UNPRICED_CALL, OUTPUT_LOWER_BOUND, API_ERROR = "unpriced_call", "output_lower_bound", "api_error"
+UNPRICED_CALL, OUTPUT_LOWER_BOUND = "unpriced_call", "output_lower_bound"
+API_ERROR, API_RETRY = "api_error", "api_retry"
 AGENT, USER = "agent", "user"
 
 Amount = int | Decimal
@@ -46,31 +47,35 @@ def session_facts(session: Session, known: Attributes) -> Iterator[Fact]:
 
 
 def knowledge(session: Session) -> int:
-    """Return how much is known of a session: more with every call, turn, link and total that is found out.
+    """Return how much is known of a session: more with every call, tool call, turn, link and total that is found out.
 
-    A copied call weighs more than an original, since whoever tells them apart has seen both files; turns copied with
-    the calls, that are no longer the session's own either, are made up for.
+    Whoever tells copied calls from the session's own has seen more than who takes them for its own: a copied call
+    weighs more than itself and all that came with it (its bookings, its turn, its agent), and so does its tool call.
     """
-    return (
-        sum(1 for _ in session.calls())
+    runs = [run for turn in session.turns for run in turn_runs(session, turn, include_open=True)]
+    own = (
+        sum(len(run.calls) + (run.agent is not None and run.agent.is_complete) for run in runs)
+        + sum(tool.is_finished for run in runs for tool in run.tools)
         + sum(turn.is_complete for turn in session.turns)
         + sum(1 for _ in bookings(session))
         + len(session.pull_requests)
         + len(session.branch_links)
         + len(session.unrecorded_history)
-        + 4 * session.quality.foreign_calls
     )
+    return own + 9 * session.quality.foreign_calls + 2 * session.quality.foreign_tool_calls
 
 
 def _run_facts(run: Run, *, is_over: bool) -> Iterator[Fact]:
     source = MAIN if run.agent is None else SUBAGENT
     for call in run.calls:
         yield from _call_facts(call, source, is_over=is_over)
-        yield from map(_error_fact, call.retries)
-    yield from map(_error_fact, run.errors)
-    tools = [tool for tool in run.tools if tool.ended_ns is not None]
-    for tool in tools:
-        yield from _tool_facts(tool, tool.ended_ns or 0)
+        for retry in call.retries:
+            yield Fact(retry.at_ns, semconv.PROBLEMS, {semconv.PROBLEM_KIND: API_RETRY}, 1)
+    for error in run.errors:
+        yield Fact(error.at_ns, semconv.PROBLEMS, {semconv.PROBLEM_KIND: API_ERROR}, 1)
+    tools = [(tool, tool.ended_ns) for tool in run.tools if tool.ended_ns is not None]
+    for tool, ended_ns in tools:
+        yield from _tool_facts(tool, ended_ns)
     if is_over:
         name: Attributes = {semconv.AGENT_NAME: run.name}
         outcome = name | ({semconv.ERROR_TYPE: run.error_type} if run.error_type else {})
@@ -106,10 +111,6 @@ def _tokens(usage: Usage) -> Iterator[tuple[Metric, int]]:
 
 def _problem(at_ns: int, kind: str, model: str) -> Fact:
     return Fact(at_ns, semconv.PROBLEMS, {semconv.PROBLEM_KIND: kind, semconv.RESPONSE_MODEL: model}, 1)
-
-
-def _error_fact(error: ApiError) -> Fact:
-    return Fact(error.at_ns, semconv.PROBLEMS, {semconv.PROBLEM_KIND: API_ERROR}, 1)
 
 
 def _tool_facts(tool: ToolCall, at_ns: int) -> Iterator[Fact]:

@@ -37,18 +37,19 @@ def session_metrics(session: Session, options: ConvertOptions, now_ns: int) -> I
 
 
 class MergedMetrics:
-    """Series over all sessions together, without session ids (docs/metrics.md says what is lost)."""
+    """Series over all sessions together, without session ids (docs/metrics.md says what is lost).
+
+    They end without closing points: the knowledge of all sessions together would put those far into the future.
+    """
 
     def __init__(self, options: ConvertOptions) -> None:
         self._options = options
         self._series = SeriesSet()
         self._resource: Resource | None = None
-        self._knowledge = 0
 
     def add(self, session: Session) -> None:
         """Take in a session."""
         self._resource = self._resource or _resource(session, self._options)
-        self._knowledge += knowledge(session)
         for fact in session_facts(session, _known(self._options)):
             if fact.metric is not semconv.SESSION_INFO:
                 self._series.add(fact._replace(at_ns=fact.at_ns or session.started_ns))
@@ -56,7 +57,7 @@ class MergedMetrics:
     def batches(self) -> Iterator[Batch]:
         """Yield the data points of all sessions taken in."""
         if self._resource is not None:
-            yield from _by_hour(self._series.points(self._knowledge), self._resource)
+            yield from _by_hour(self._series.points(None), self._resource)
 
 
 def _known(options: ConvertOptions) -> Attributes:

@@ -6,7 +6,7 @@ from otel_bridge.backends.durations import HOUR_NS, days_text, duration_text
 from otel_bridge.backends.prometheus import DEFAULT_NAMING, PrometheusFacts
 from otel_bridge.pipeline.checks import FAILED, OK, WARNING, Check, Fix
 from otel_bridge.pipeline.preflight.spending import History
-from otel_bridge.pipeline.preflight.words import LOOK_BACK_NS, has_loss, told, wanted_ns
+from otel_bridge.pipeline.preflight.words import has_loss, told, wanted_ns
 
 _IN_ORDER_NS = HOUR_NS
 """Without a window a new series may begin this far behind the newest point: half of the head block's two hours."""
@@ -15,20 +15,7 @@ _CUT = "would keep their totals but not the days before it"
 
 def judge_prometheus(facts: PrometheusFacts, history: History) -> list[Check]:
     """Return what would become of these sessions' series, with the lines to change."""
-    checks = [
-        _receiver(facts),
-        _window(facts, history),
-        *_retention(facts, history),
-        *_labels(facts),
-    ]
-    unseen = history.series_loss(LOOK_BACK_NS)
-    if unseen.sessions:
-        found = (
-            f"dashboards and alerts look back {duration_text(LOOK_BACK_NS)}: {unseen.sessions:,} sessions,"
-            f" {unseen.cost_usd:,.4f} USD, ended before that and are kept but not shown"
-        )
-        checks.append(Check("prometheus look-back", WARNING, found, loss=unseen))
-    return checks
+    return [_receiver(facts), _window(facts, history), *_retention(facts, history), *_labels(facts)]
 
 
 def _receiver(facts: PrometheusFacts) -> Check:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from otel_bridge.backends.durations import DAY_NS
 from otel_bridge.pipeline.checks import Loss
 
-LOOK_BACK_NS = 400 * DAY_NS
-"""How far back the shipped queries look, and so the least that is worth keeping."""
+LEAST_KEPT_NS = 400 * DAY_NS
+"""What the shipped configurations keep: a year and a month."""
 _SPARE_NS = 30 * DAY_NS
 """Sessions grow older while people make up their minds."""
 
 
 def wanted_ns(age_ns: int) -> int:
     """Return what to set a window or a retention to, so that telemetry of this age fits with time to spare."""
-    return max(LOOK_BACK_NS, age_ns + _SPARE_NS)
+    return max(LEAST_KEPT_NS, age_ns + _SPARE_NS)
 
 
 def told(loss: Loss, of_sessions: int, *, gone: str = "would be lost", cut: str) -> str:

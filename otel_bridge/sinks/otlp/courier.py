@@ -24,7 +24,8 @@ _SMALLEST_REQUEST_BYTES = 64 * 1024
 _LATER_PLACES = 3
 _VAIN_MOVES = 8
 """So many points in a row that no later place would take: then it is not about places."""
-_OTHER_REFUSALS = ("out of bounds", "too old", "out of order", "temporality", "invalid", "bad item")
+_OTHER_REFUSALS = ("out of bounds", "too old", "out of order", "too far in the future", "temporality")
+"""What Prometheus says of points that no later place would help."""
 
 
 class Courier:
@@ -69,16 +70,20 @@ class Courier:
     def deliver(self, request: Request) -> Delivery:
         """Deliver a request; what is in neither count of the result was not delivered."""
         answer = self._final_answer(request)
+        if not isinstance(answer, TooLarge | BadItems):
+            return self._account(request, answer)
+        if len(request) == 1:
+            return self._refused(request, answer.reason)
+        if isinstance(answer, TooLarge):
+            self.max_bytes = min(self.max_bytes, max(request.encoded_bytes // 2, _SMALLEST_REQUEST_BYTES))
+        first, second = request.halves()
+        return self.deliver(first) + self.deliver(second)
+
+    def _account(self, request: Request, answer: Accepted | Refused | Retry | None) -> Delivery:
+        """Account for a request that was not found fault with."""
         match answer:
             case Accepted():
                 return self._accepted(request, answer)
-            case TooLarge() | BadItems() if len(request) > 1:
-                if isinstance(answer, TooLarge):
-                    self.max_bytes = min(self.max_bytes, max(request.encoded_bytes // 2, _SMALLEST_REQUEST_BYTES))
-                first, second = request.halves()
-                return self.deliver(first) + self.deliver(second)
-            case TooLarge() | BadItems():
-                return self._refused(request, answer.reason)
             case Refused():
                 self.stopped.set()
                 return self._failed(f"refused the data: {answer.reason}; {answer.advice}")
@@ -127,6 +132,7 @@ class Courier:
 
     def _accepted(self, request: Request, answer: Accepted) -> Delivery:
         self._last_success_at = self._now()
+        self._vain_moves = 0
         rejected = min(answer.rejected, len(request))
         counts = {self._signal: Counts(accepted=len(request) - rejected, rejected=rejected)}
         if not rejected:
@@ -137,35 +143,35 @@ class Courier:
         return Delivery(counts, rejections=(Rejection(self._signal, item, answer.message or "no reason given"),))
 
     def _refused(self, request: Request, reason: str) -> Delivery:
-        """Account for a request of one item that will not be taken."""
-        if isinstance(self._send_later_points(request, reason), Accepted):
-            return self._accepted(request, Accepted())
-        rejection = Rejection(self._signal, described(request.items[0]), reason)
+        """Account for a request of one item that is not taken as it stands."""
+        item = request.items[0]
+        if isinstance(item, DataPoint) and self._vain_moves < _VAIN_MOVES and may_be_written_already(reason):
+            return self._book_later(request.groups[0], item, reason)
+        return self._rejected(item, reason)
+
+    def _book_later(self, group: Group, point: DataPoint, reason: str) -> Delivery:
+        """Book a point whose place is taken a little later: an earlier export knew less of that millisecond.
+
+        Prometheus keeps the first value of a time and refuses another one at the newest (3.15). A collector passes on
+        that it did, not why (0.152), so a refusal without Prometheus's words is worth the attempt.
+        """
+        for later_ms in range(1, _LATER_PLACES + 1):
+            moved = structs.replace(point, time_ns=point.time_ns + later_ms * 1_000_000)
+            request = Request([Group(group.resource, group.head, [moved], self._encoder.items([moved]))])
+            answer = self._final_answer(request)
+            if not isinstance(answer, BadItems | TooLarge):
+                return self._account(request, answer)
+        self._vain_moves += 1
+        return self._rejected(point, reason)
+
+    def _rejected(self, item: Item, reason: str) -> Delivery:
+        rejection = Rejection(self._signal, described(item), reason)
         delivery = Delivery({self._signal: Counts(rejected=1)}, rejections=(rejection,))
         self._refused_alone += 1
         if not self._is_hopeless():
             return delivery
         self.stopped.set()
         return delivery + self._failed(f"refuses every item: {reason}; check that an OTLP receiver listens there")
-
-    def _send_later_points(self, request: Request, reason: str) -> Answer | None:
-        """Book a point whose place is taken a little later: an earlier export knew less of that millisecond.
-
-        Prometheus keeps the first value of a time and refuses another one at the newest (3.15). A collector passes on
-        that it did, not why (0.152), so a refusal without Prometheus's words is worth the attempt.
-        """
-        (group,), (item,) = request.groups, request.items
-        if not isinstance(item, DataPoint) or self._vain_moves >= _VAIN_MOVES or not may_be_written_already(reason):
-            return None
-        answer: Answer | None = None
-        for later_ms in range(1, _LATER_PLACES + 1):
-            moved = structs.replace(item, time_ns=item.time_ns + later_ms * 1_000_000)
-            encoded = self._encoder.items([moved])
-            answer = self._final_answer(Request([Group(group.resource, group.head, [moved], encoded)]))
-            if not isinstance(answer, BadItems):
-                break
-        self._vain_moves = 0 if isinstance(answer, Accepted) else self._vain_moves + 1
-        return answer
 
     def _is_hopeless(self) -> bool:
         """Tell a receiver that takes nothing from a run of bad items, if need be by a request without any."""

@@ -91,6 +91,7 @@ class CensusTaker:
         self._is_agent_file = is_agent_file
         self._last_ns = 0
         self._newest_state = None
+        self._branch_record = None
         self._titles.start_file()
 
     def add(self, record: CountRecord) -> None:

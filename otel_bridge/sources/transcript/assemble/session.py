@@ -237,6 +237,8 @@ class SessionAssembly:
         unpriced = [call.model for call in calls if call.cost_usd is None]
         entries = [entry for lane in self._lanes.values() for entry in lane.entries]
         known_tools = self._index.uses.keys()
+        owners = self._options.ownership.owners
+        foreign = [key for key in self._sorter.drafts if owners.get(key, self._session_id) != self._session_id]
         foreign_tools = {use.id for entry in entries if isinstance(entry, ResponseEntry) for use in entry.tool_uses}
         return Quality(
             lower_bound_calls=sum(call.output_is_lower_bound for call in calls),
@@ -247,10 +249,8 @@ class SessionAssembly:
             unfinished_tool_calls=len(known_tools - self._index.results.keys()),
             orphan_tool_results=len(self._index.results.keys() - known_tools - foreign_tools),
             duplicate_records=self._sorter.duplicate_records,
-            foreign_calls=sum(
-                self._options.ownership.owners.get(key, self._session_id) != self._session_id
-                for key in self._sorter.drafts
-            ),
+            foreign_calls=len(foreign),
+            foreign_tool_calls=sum(len(self._sorter.uses.get(key, ())) for key in foreign),
         )
 
 
