@@ -27,6 +27,8 @@ def map_unordered(
 ) -> Iterator[tuple[ItemT, ResultT]]:
     """Yield each item with its result as they are finished; results must be picklable.
 
+    Call it before other threads are started: a child has the locks they hold, and nobody to open them.
+
     An item whose process died (it was killed, say, for want of memory) is done again here, and so is one on which
     ``function`` raised: the exception is raised here. Where the system has no ``fork`` all is done here.
     """

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
@@ -27,6 +28,8 @@ from otel_bridge.pipeline.sessions import SessionLibrary
 from otel_bridge.resource import resource_attributes
 from otel_bridge.settings import environment, worker_count
 from otel_bridge.telemetry import Signal
+
+_REFRESH_S = 0.1
 
 
 @click.command("export", epilog="Example: otel-bridge export --endpoint http://localhost:4318")
@@ -74,10 +77,6 @@ def command(
         raise UsageError("--json, --console and --to-file - all write to the standard output: give one of them")
     signals = tuple(map(Signal, only)) or tuple(Signal)
     to = destination(environment(), signals, endpoint=endpoint, protocol=protocol, file=to_file, to_console=to_console)
-    if not only:
-        to = without_missing_pipelines(to)
-    for sentence in to.nowhere:
-        _say(f"! {sentence}")
     options = ConvertOptions(
         resource=resource_attributes(environment()),
         content=_content_policy(content, content_bytes),
@@ -92,6 +91,11 @@ def command(
         library = SessionLibrary(
             files, now_ns=now_ns, workers=worker_count(), keep_content=content != "off", progress=counted
         )
+        library.count()
+        if not only:
+            to = without_missing_pipelines(to)
+        for sentence in to.nowhere:
+            _say(f"! {sentence}")
         sink = open_sink(to, give_up_s=give_up_s, notify=_say)
         summary = export_sessions(
             library,
@@ -120,13 +124,22 @@ def _progress(size_bytes: int) -> Iterator[tuple[Callable[[int], None], Callable
         yield _ignore, _ignore
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description:<8}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        counting = progress.add_task("counting", total=size_bytes)
-        sending = progress.add_task("sending", total=size_bytes)
-        yield (lambda done: progress.advance(counting, done)), (lambda done: progress.advance(sending, done))
+    # without a thread of its own: counting forks, see SessionLibrary.count
+    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as progress:
+        shown_at = -_REFRESH_S
+        tasks = [progress.add_task(name, total=size_bytes) for name in ("counting", "sending")]
+
+        def advance(task: TaskID, done: int) -> None:
+            nonlocal shown_at
+            progress.advance(task, done)
+            if time.monotonic() - shown_at >= _REFRESH_S:
+                progress.refresh()
+                shown_at = time.monotonic()
+
+        yield partial(advance, tasks[0]), partial(advance, tasks[1])
 
 
 def _say(line: str) -> None:

@@ -87,8 +87,13 @@ def _batches(session: Session, options: ConvertOptions, now_ns: int, signals: Co
 
 
 def _send(batch: Batch, sink: Sink, summary: ExportSummary) -> None:
-    counter = {Signal.TRACES: "spans", Signal.LOGS: "events", Signal.METRICS: "data_points"}[batch.signal]
-    setattr(summary, counter, getattr(summary, counter) + len(batch.items))
+    match batch.signal:
+        case Signal.TRACES:
+            summary.spans += len(batch.items)
+        case Signal.LOGS:
+            summary.events += len(batch.items)
+        case Signal.METRICS:
+            summary.data_points += len(batch.items)
     sink.send(batch)
 
 

@@ -38,6 +38,13 @@ class SessionLibrary:
         self._keep_content = keep_content
         self._progress = progress
 
+    def count(self) -> None:
+        """Count all files now rather than when the first session is wanted: before other threads are started.
+
+        Counting forks processes, and a fork takes a lock that another thread holds along, never to be opened.
+        """
+        assert self._survey
+
     @cached_property
     def _survey(self) -> Survey[None]:
         return survey_sessions(
