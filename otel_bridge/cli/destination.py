@@ -91,13 +91,22 @@ def _synchronous(config: OtlpConfig) -> OtlpConfig:
     return structs.replace(config, headers={**config.headers, **SYNC_HEADER})
 
 
-def open_sink(to: Destination, *, give_up_s: float, notify: Callable[[str], None]) -> Sink:
-    """Open the sink; nothing is connected before the first request. ``notify`` is told of a receiver that is away."""
+def open_local_sinks(to: Destination) -> list[Sink]:
+    """Open what lies on this machine: whether a file can be written should be known before anything is read."""
     sinks: list[Sink] = []
-    if to.otlp:
-        sinks.append(open_otlp_sink(to.otlp, scope=SCOPE, retry=RetryPolicy(give_up_s=give_up_s), notify=notify))
     if to.file is not None:
         sinks.append(open_file_sink(to.file, SCOPE))
     if to.to_console:
         sinks.append(ConsoleSink(sys.stdout))
+    return sinks
+
+
+def open_sink(to: Destination, local: list[Sink], *, give_up_s: float, notify: Callable[[str], None]) -> Sink:
+    """Open the way to the endpoints too and return all as one sink; nothing is connected before the first request.
+
+    ``notify`` is told of a receiver that is away.
+    """
+    retry = RetryPolicy(give_up_s=give_up_s)
+    remote = [open_otlp_sink(to.otlp, scope=SCOPE, retry=retry, notify=notify)] if to.otlp else []
+    sinks = [*remote, *local]
     return sinks[0] if len(sinks) == 1 else FanOut(sinks)

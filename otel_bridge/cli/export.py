@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import click
 from otel_bridge.cli.destination import (
     destination,
     endpoint_option,
+    open_local_sinks,
     open_sink,
     protocol_option,
     without_missing_pipelines,
@@ -86,8 +87,11 @@ def command(
     )
     files = find_sessions(paths, or_samples=or_samples)
     sizes = {session.session_id: session.size_bytes for session in files}
+    local = open_local_sinks(to)
     now_ns = time.time_ns()
-    with _progress(sum(sizes.values())) as (counted, sent):
+    with ExitStack() as undo, _progress(sum(sizes.values())) as (counted, sent):
+        for opened in local:
+            undo.callback(opened.abort)  # does nothing once it is closed
         library = SessionLibrary(
             files, now_ns=now_ns, workers=worker_count(), keep_content=content != "off", progress=counted
         )
@@ -96,7 +100,7 @@ def command(
             to = without_missing_pipelines(to)
         for sentence in to.nowhere:
             _say(f"! {sentence}")
-        sink = open_sink(to, give_up_s=give_up_s, notify=_say)
+        sink = open_sink(to, local, give_up_s=give_up_s, notify=_say)
         summary = export_sessions(
             library,
             sink,

@@ -43,7 +43,7 @@ class SessionLibrary:
 
         Counting forks processes, and a fork takes a lock that another thread holds along, never to be opened.
         """
-        assert self._survey
+        self._survey  # noqa: B018 - counted on first sight
 
     @cached_property
     def _survey(self) -> Survey[None]:
