@@ -93,9 +93,8 @@ def export_through_collector(stack: Stack, sessions: list[Session]) -> None:
     started = time.perf_counter()
     summary = send(configs, sessions)
     ours = time.perf_counter() - started
-    now_ns = time.time_ns()
     batches = [batch for session in sessions for batch in session_spans(session, OPTIONS)]
-    batches += [batch for session in sessions for batch in session_metrics(session, OPTIONS, now_ns)]
+    batches += [batch for session in sessions for batch in session_metrics(session, OPTIONS)]
     started = time.perf_counter()
     send_batches(configs, batches)
     pace = time.perf_counter() - started
@@ -110,7 +109,6 @@ def send(configs: list[OtlpConfig], sessions: Iterable[Session]):  # type: ignor
         sessions,
         open_otlp_sink(configs, scope=SCOPE),
         OPTIONS,
-        now_ns=time.time_ns(),
         signals=[config.signal for config in configs],
     )
     assert summary.is_complete, summary.delivery

@@ -105,8 +105,8 @@ def command(
             library,
             sink,
             options,
-            now_ns=now_ns,
             signals=signals,
+            unaware=library.unaware,
             progress=lambda session: sent(sizes[session.id]),
         )
     _print_summary(summary, to.places, as_json=as_json)

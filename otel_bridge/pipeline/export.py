@@ -49,21 +49,21 @@ def export_sessions(
     sink: Sink,
     options: ConvertOptions,
     *,
-    now_ns: int,
     signals: Collection[Signal] = tuple(Signal),
+    unaware: Callable[[str], Session | None] = lambda _: None,
     progress: Callable[[Session], None] = lambda _: None,
 ) -> ExportSummary:
     """Convert and send sessions one by one; close the sink and return the summary.
 
-    ``now_ns`` only decides whether a session may still grow. On any exception the sink is aborted, so that a file it
-    was writing is not published half.
+    ``unaware`` gives a fork as it looks without its origin. On any exception the sink is aborted, so that a file it was
+    writing is not published half.
     """
     summary = ExportSummary()
     merged = MergedMetrics(options)
     try:
         for session in sessions:
             _count(summary, session, include_open=options.include_open)
-            for batch in _batches(session, options, now_ns, signals):
+            for batch in _batches(session, options, unaware, signals):
                 _send(batch, sink, summary)
             if Signal.METRICS in signals and not options.metrics_by_session:
                 merged.add(session)
@@ -77,13 +77,18 @@ def export_sessions(
     return summary
 
 
-def _batches(session: Session, options: ConvertOptions, now_ns: int, signals: Collection[Signal]) -> Iterator[Batch]:
+def _batches(
+    session: Session,
+    options: ConvertOptions,
+    unaware: Callable[[str], Session | None],
+    signals: Collection[Signal],
+) -> Iterator[Batch]:
     if Signal.TRACES in signals:
         yield from session_spans(session, options)
     if Signal.LOGS in signals:
         yield from session_events(session, options)
     if Signal.METRICS in signals and options.metrics_by_session:
-        yield from session_metrics(session, options, now_ns)
+        yield from session_metrics(session, options, unaware(session.id))
 
 
 def _send(batch: Batch, sink: Sink, summary: ExportSummary) -> None:

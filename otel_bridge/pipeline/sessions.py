@@ -56,6 +56,12 @@ class SessionLibrary:
         for session_id in sorted(self._files):
             yield self[session_id]
 
+    def unaware(self, session_id: str) -> Session | None:
+        """Read a fork as it looks without the session it was forked from; ``None`` for a session that is no fork."""
+        if session_id not in self._survey.ownership.origins:
+            return None
+        return load_session(self._files[session_id], price=price_call, now_ns=self._now_ns)
+
     def __getitem__(self, session_id: str) -> Session:
         """Read one session."""
         session = load_session(

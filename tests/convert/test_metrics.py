@@ -28,8 +28,8 @@ EIGHT = PullRequest("acme/widgets", 8, "https://github.com/acme/widgets/pull/8")
 HOUR_S = 3600
 
 
-def points(one: Session, *, now_ns: int = FAR_NS, options: ConvertOptions = DEFAULTS) -> list[DataPoint]:
-    return [item for batch in session_metrics(one, options, now_ns) for item in batch.items]  # type: ignore[misc]
+def points(one: Session, *, options: ConvertOptions = DEFAULTS, unaware: Session | None = None) -> list[DataPoint]:
+    return [item for batch in session_metrics(one, options, unaware) for item in batch.items]  # type: ignore[misc]
 
 
 def series(found: Iterable[DataPoint], metric: Metric) -> list[tuple[int, float]]:
@@ -63,11 +63,6 @@ def test_a_series_starts_at_zero_1_ms_before_its_first_change_and_ends_with_a_cl
     assert times[3] > ends[1]
 
 
-def test_a_session_that_is_live_gets_no_closing_point() -> None:
-    one = session(turn("p", dollars(5, "0.25"), at_s=4))
-    assert len(series(points(one, now_ns=one.ended_ns + 10**9), semconv.COST)) == 2
-
-
 def test_what_happens_in_one_millisecond_is_one_point() -> None:
     calls = [dollars(5, "0.25"), dollars(5.0002, "0.5")]
     one = session(turn("p", *calls, at_s=4))
@@ -95,17 +90,17 @@ def test_a_copied_call_told_from_an_original_is_more_knowledge() -> None:
 def test_a_point_depends_only_on_what_was_known_by_then() -> None:
     """Growing sessions repeat their old points to the bit; only closing points are new."""
     calls = [dollars(at_s, "0.1") for at_s in range(5, 60, 7)]
+    whole = {str(p) for p in points(session(turn("p", *calls, at_s=4, is_complete=False)))}
     for size in range(1, len(calls)):
-        now = at_ns(4 + 7 * size)
-        short = {str(p) for p in points(session(turn("p", *calls[:size], at_s=4, is_complete=False)), now_ns=now)}
-        long = {str(p) for p in points(session(turn("p", *calls, at_s=4, is_complete=False)), now_ns=at_ns(70))}
-        assert short <= long
+        found = points(session(turn("p", *calls[:size], at_s=4, is_complete=False)))
+        closing_ns = max(point.time_ns for point in found)
+        assert {str(point) for point in found if point.time_ns < closing_ns} <= whole
 
 
 def test_batches_hold_an_hour_at_most_and_the_service_name_alone() -> None:
     one = session(turn("p", *(dollars(h * HOUR_S, "0.1") for h in range(1, 30)), at_s=4))
     options = ConvertOptions(resource=(("host.name", "laptop"), ("k8s.pod.name", "x")))
-    for batch in session_metrics(one, options, FAR_NS):
+    for batch in session_metrics(one, options):
         times = [point.time_ns for point in batch.items]  # type: ignore[union-attr]
         assert max(times) - min(times) < HOUR_S * 10**9
         assert batch.resource.attributes == (("service.name", "claude-code"),)
@@ -296,6 +291,28 @@ def test_a_fork_told_from_its_origin_writes_later_than_one_that_was_taken_for_it
     quality = replace(aware.quality, foreign_calls=10, foreign_tool_calls=5)
     both = sorted([*points(alone), *points(replace(aware, quality=quality))], key=lambda point: point.time_ns)
     assert last_values(both, semconv.COST)[f"{MODEL} {MODEL} main"] == 0.5
+
+
+def test_series_of_calls_that_turned_out_to_be_copies_end_at_zero() -> None:
+    """Other models, tools and prices that only who did not have the origin took for the fork's own."""
+    tools = (tool_call("t1", "Bash", at_s=6),)
+    copied = turn("copied", dollars(5, "0.25", model="opus", tool_calls=tools), at_s=4, for_s=4)
+    own = turn("own", dollars(95, "0.5", model="haiku"), at_s=94, for_s=3)
+    alone, aware = session(copied, own), session(own)
+    aware = replace(aware, quality=replace(aware.quality, foreign_calls=1, foreign_tool_calls=1))
+    both = sorted([*points(alone), *points(aware, unaware=alone)], key=lambda point: point.time_ns)
+    assert last_values(both, semconv.COST) == {"opus opus main": 0, "haiku haiku main": 0.5}
+    (bash,) = last_values(both, semconv.TOOL_DURATION).values()
+    assert bash.count == 0  # type: ignore[attr-defined]
+    nothing_left = replace(aware, turns=(), started_ns=0, ended_ns=0)
+    gone = sorted([*points(alone), *points(nothing_left, unaware=alone)], key=lambda point: point.time_ns)
+    assert set(last_values(gone, semconv.COST).values()) == {0}
+
+
+def test_a_client_total_without_difference_says_so() -> None:
+    """Who lacks a sub-agent's file finds a difference; who has it must take that back."""
+    one = session(turn("p", dollars(5, "1"), at_s=4), unrecorded_history=(Unrecorded(at_ns(6), Decimal(0)),))
+    assert last_values(points(one), semconv.COST)["unrecorded"] == 0
 
 
 def test_what_a_branch_had_taken_moves_to_the_pull_request_of_the_session() -> None:

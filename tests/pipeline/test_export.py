@@ -12,12 +12,10 @@ from otel_bridge.pipeline.export import ExportSummary, export_sessions
 from otel_bridge.sinks import Counts, Delivery
 from otel_bridge.telemetry import Batch, LogRecord, Signal, Span
 from tests.transcripts import (
-    FAR_FUTURE_S,
     OTHER,
     SID,
     agent_file,
     ask,
-    at_ns,
     library,
     prompt,
     response,
@@ -71,7 +69,7 @@ def busy_folder(root: Path) -> None:
 
 def exported(root: Path, sink: KeepingSink, *, now: float, include_open: bool = False) -> ExportSummary:
     """Export everything in a folder at a moment."""
-    return export_sessions(library(root, now=now), sink, ConvertOptions(include_open=include_open), now_ns=at_ns(now))
+    return export_sessions(library(root, now=now), sink, ConvertOptions(include_open=include_open))
 
 
 @pytest.mark.parametrize(("now", "include_open"), [(10, False), (10, True), (9999, False)])
@@ -129,6 +127,5 @@ def test_progress_is_told_session_by_session(tmp_path: Path) -> None:
     """Who watches sees every session once."""
     busy_folder(tmp_path)
     seen: list[Session] = []
-    now_ns = at_ns(FAR_FUTURE_S)
-    export_sessions(library(tmp_path), KeepingSink(), ConvertOptions(), now_ns=now_ns, progress=seen.append)
+    export_sessions(library(tmp_path), KeepingSink(), ConvertOptions(), progress=seen.append)
     assert [session.id for session in seen] == [SID, OTHER]

@@ -144,14 +144,15 @@ def _change(booking: Booking) -> Attributes:
 
 
 def _unrecorded_facts(session: Session) -> Iterator[Fact]:
-    """Yield what each total of the client changes: what it has beyond our calls is cost, what it lacks is not."""
+    """Yield what each total of the client changes: what it has beyond our calls is cost, what it lacks is not.
+
+    No difference is said too: who has seen fewer files finds one, and his word must not stand.
+    """
     more = less = Decimal(0)
     for unrecorded in session.unrecorded_history:
         now_more, now_less = max(unrecorded.cost_usd, Decimal(0)), min(unrecorded.cost_usd, Decimal(0))
-        if now_more != more:
-            yield Fact(unrecorded.at_ns, semconv.COST, {semconv.CALL_SOURCE: UNRECORDED}, now_more - more)
-        if now_less != less:
-            yield Fact(unrecorded.at_ns, semconv.PRICE_DIFFERENCE, {}, now_less - less)
+        yield Fact(unrecorded.at_ns, semconv.COST, {semconv.CALL_SOURCE: UNRECORDED}, now_more - more)
+        yield Fact(unrecorded.at_ns, semconv.PRICE_DIFFERENCE, {}, now_less - less)
         more, less = now_more, now_less
 
 

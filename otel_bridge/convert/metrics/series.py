@@ -21,8 +21,8 @@ _PER_SECOND = 1_000_000_000
 _DECLARED = {name: place for place, name in enumerate(semconv.METRICS)}
 
 _Key = tuple[Metric, tuple[tuple[str, AttributeValue], ...]]
-_Change = tuple[int, Amount]
-"""Millisecond, and what is added or, in a histogram, counted."""
+_Change = tuple[int, Amount | None]
+"""Millisecond, and what is added or, in a histogram, counted; ``None`` for nothing."""
 
 
 class SeriesSet:
@@ -34,9 +34,16 @@ class SeriesSet:
 
     def add(self, fact: Fact) -> None:
         """Add a fact, in any order. What has no time is put at the beginning of all time."""
+        self._append(fact, fact.amount)
+
+    def touch(self, fact: Fact) -> None:
+        """Let there be the series of a fact that is not true, so that it says 0 in the end."""
+        self._append(fact, None)
+
+    def _append(self, fact: Fact, amount: Amount | None) -> None:
         at_ms = max(fact.at_ns // MS_NS, 1)
         self._last_ms = max(self._last_ms, at_ms)
-        self._changes[fact.metric, tuple(fact.attributes.items())].append((at_ms, fact.amount))
+        self._changes[fact.metric, tuple(fact.attributes.items())].append((at_ms, amount))
 
     def points(self, closing_after_ms: int | None) -> Iterator[DataPoint]:
         """Yield the points, series by series, each in time order.
@@ -63,7 +70,8 @@ def _points(
     yield DataPoint(metric, attributes, start_ns, start_ns, state.value())
     for at_ms, same_ms in groupby(changes, key=itemgetter(0)):
         for _, amount in same_ms:
-            state.add(amount)
+            if amount is not None:
+                state.add(amount)
         yield DataPoint(metric, attributes, start_ns, at_ms * MS_NS, state.value())
     if closing_ms is not None:
         yield DataPoint(metric, attributes, start_ns, closing_ms * MS_NS, state.value())

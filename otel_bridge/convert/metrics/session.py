@@ -12,28 +12,25 @@ from otel_bridge.convert.options import ConvertOptions
 from otel_bridge.model import Session
 from otel_bridge.telemetry import Batch, DataPoint, Resource, Signal
 
-LIVE_NS = 5 * 60 * 1_000_000_000
-"""A session without a record for so long is taken for one that has paused."""
-
 _HOUR_NS = 3600 * 1_000_000_000
 
 _KNOWN = (semconv.HOST_TYPE, semconv.USER_NAME, semconv.REPOSITORY_URL)
 
 
-def session_metrics(session: Session, options: ConvertOptions, now_ns: int) -> Iterator[Batch]:
+def session_metrics(session: Session, options: ConvertOptions, unaware: Session | None = None) -> Iterator[Batch]:
     """Yield the session's data points; nothing for a session without turns of its own.
 
     The resource is the service name alone: whatever else told two readers of one session apart would double it.
+    ``unaware`` is a fork as somebody sees it who does not have its origin: series that only he writes are ended at 0.
     """
-    if not session.turns:
-        return
     series = SeriesSet()
-    last_ns = session.ended_ns
-    for fact in session_facts(session, _known(options)):
-        series.add(_of_session(fact, session))
-        last_ns = max(last_ns, fact.at_ns)
-    closing_after_ms = None if now_ns - last_ns < LIVE_NS else knowledge(session)
-    yield from _by_hour(series.points(closing_after_ms), _resource(session, options))
+    if session.turns:
+        for fact in session_facts(session, _known(options)):
+            series.add(_of_session(fact, session))
+    if unaware is not None and unaware.turns:
+        for fact in session_facts(unaware, _known(options)):
+            series.touch(_of_session(fact, unaware))
+    yield from _by_hour(series.points(knowledge(session)), _resource(session, options))
 
 
 class MergedMetrics:

@@ -179,7 +179,8 @@ class Courier:
             return False
         if self._refused_alone == _SUSPICIOUS:
             return isinstance(self._transport.send(self._encoder.request([])), TooLarge | BadItems | Refused)
-        return self._refused_alone >= _HOPELESS
+        # however many points are too old for a store, others may not be
+        return self._refused_alone >= _HOPELESS and self._signal is not Signal.METRICS
 
     def _gave_up(self, answer: Retry) -> Delivery:
         asked = f" (it asks to wait {answer.after_s:g} s)" if answer.after_s else ""
