@@ -11,7 +11,6 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import Message
-from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import MetricsServiceStub
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -19,6 +18,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from otel_bridge.sinks.otlp.wire import Message as StatusMessage
 
 SYNC = {"x-otel-bridge-sync": "1"}
 """Asks the collector for the answer of Prometheus itself."""
@@ -95,7 +96,7 @@ def send_http(base: str, request: Message, headers: Mapping[str, str] | None = N
     except urllib.error.HTTPError as error:
         body = error.read()
         is_status = error.headers["content-type"] == "application/x-protobuf"
-        return Answer(error.code, Status.FromString(body).message if is_status else body.decode())
+        return Answer(error.code, StatusMessage(body).payload(2).decode() if is_status else body.decode())
 
 
 def send_grpc(

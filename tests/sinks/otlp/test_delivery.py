@@ -254,6 +254,15 @@ def test_abort_leaves_at_once(hanging: RecordingServer) -> None:
     assert delivery.failures == ("traces: stopped before everything was sent",)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT raise, though a shell may have it ignored for what runs in its background."""
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, usual)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_while_sending_blocks_is_an_abort(hanging: RecordingServer) -> None:
     """Ctrl-C reaches a sender that waits for a full window, and leaves a sink that can be closed."""
     sink = sink_to(hanging, limits=TEN_AT_A_TIME, in_flight=1)
