@@ -66,7 +66,7 @@ def classified(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     """Say what a response means, by the table of the OTLP specification. Headers are looked up in lower case."""
     content_type = headers.get("content-type", "")
     if 200 <= status < 300:
-        return accepted(body, content_type)
+        return _taken(status, body, content_type)
     reason = _reason(status, error_text(body, content_type))
     if status in _RETRYABLE:
         return Retry(reason, _retry_after_s(headers))
@@ -77,6 +77,12 @@ def classified(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     if status in _ADVICE:
         return Refused(reason, _ADVICE[status])
     return BadItems(reason)
+
+
+def _taken(status: int, body: bytes, content_type: str) -> Answer:
+    if "html" in content_type:
+        return Refused(f"{status} with a web page", "no OTLP receiver listens there: check host, port and path")
+    return accepted(body, content_type)
 
 
 def _reason(status: int, text: str) -> str:

@@ -129,3 +129,10 @@ def test_partial_success_is_found_and_nothing_else_is_taken_for_it(
 ) -> None:
     """Counts may be numbers or text; a body of another kind means plain success."""
     assert accepted(body, content_type) == answer
+
+
+def test_a_web_page_is_no_receiver_whatever_its_status() -> None:
+    """A store's user interface answers every path with its page and 200."""
+    answer = http.classified(200, {"content-type": "text/html; charset=utf-8"}, b"<html>")
+    assert isinstance(answer, Refused)
+    assert "no OTLP receiver" in answer.advice

@@ -176,8 +176,9 @@ class MetricWorld(World):
         )
 
     def send(self, body: bytes) -> Answer:
-        for metric in ExportMetricsServiceRequest.FromString(body).resource_metrics[0].scope_metrics[0].metrics:
-            self.times_ms += [point.time_unix_nano // 10**6 for point in metric.sum.data_points]
+        for entry in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+            for metric in entry.scope_metrics[0].metrics:
+                self.times_ms += [point.time_unix_nano // 10**6 for point in metric.sum.data_points]
         return super().send(body)
 
     def deliver_points(self, *points: DataPoint) -> Delivery:
@@ -212,3 +213,13 @@ def test_good_points_beside_a_bad_one_are_delivered() -> None:
     delivery = world.deliver_points(*(replace(POINT, time_ns=ms * 10**6) for ms in (1, 2, 3, 4)))
     assert delivery.of(Signal.METRICS) == Counts(accepted=3, rejected=1)
     assert [rejection.item for rejection in delivery.rejections] == ["cost {session.id=s} at 3 ms"]
+
+
+def test_any_number_of_points_that_are_too_old_stops_nothing() -> None:
+    """Sessions from before the window are refused point by point; those inside it are still sent."""
+    too_old = BadItems("400 Bad Request: out of bounds")
+    healthy = Accepted()  # the answer to an empty request, asked when 16 in a row were refused
+    world = MetricWorld([*[too_old] * 16, healthy, *[too_old] * 2000, Accepted()])
+    delivered = [world.deliver_points(POINT) for _ in range(2016)]
+    assert all(delivery.of(Signal.METRICS).rejected for delivery in delivered)
+    assert world.deliver_points(POINT).of(Signal.METRICS) == Counts(accepted=1)
