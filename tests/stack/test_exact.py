@@ -170,3 +170,21 @@ def test_parts_sent_twice_and_in_another_order_give_the_same(stack: Stack, histo
     whole, parts = (everything(stack, name, reader.at_s) for name in (SERVICE, service))
     renamed = [(labels.replace(service, SERVICE), value) for labels, value in parts["values"]]
     assert sorted(renamed) == whole["values"]
+
+
+def nonzero(values: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Leave out series that say nothing: 0, or a histogram without values."""
+    return [(labels, value) for labels, value in values if value != "0" and "'count': '0'" not in value]
+
+
+def test_forks_and_origins_sent_apart_and_together_in_any_order_give_the_same(
+    stack: Stack, history: Path, reader: Reader
+) -> None:
+    """Who has a fork without its origin takes the copied calls for the fork's own; who has both takes that back."""
+    service = "exact apart"
+    mains = sorted(path for path in history.rglob("*.jsonl") if not path.name.startswith("agent-"))
+    for paths in (mains[::2], mains[1::2], [history], mains[::2]):
+        assert export(stack, *paths, service=service)["exit_code"] == 0
+    whole, apart = (everything(stack, name, reader.at_s) for name in (SERVICE, service))
+    renamed = [(labels.replace(service, SERVICE), value) for labels, value in apart["values"]]
+    assert sorted(nonzero(renamed)) == nonzero(whole["values"])
