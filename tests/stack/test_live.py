@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 RUN = "2.1.329/basic"
 COST = "coding_agent_cost_USD_total"
 LISTED = {"coding_agent_call_source": '!="unrecorded"'}
-STEPS = 6
+STEPS = 14
 
 Line = tuple[Path, str]
 
@@ -77,7 +77,7 @@ def test_totals_are_right_at_every_step(
     live = tmp_path / "live"
     copy_meta(tmp_path / "original", live)
     reader = Reader(stack, service, time.time() + 600)
-    loaded = Decimal(0)
+    loaded, calls = Decimal(0), 0
     with ThreadPoolExecutor() as threads:
         teams = iter(TEAMS)
         for _ in growing(lines, tmp_path / "original", live):
@@ -87,12 +87,12 @@ def test_totals_are_right_at_every_step(
             assert (new["exit_code"], new["delivery"]["counts"]["metrics"]["rejected"]) == (0, 0), new["stderr"]
             if team and old:
                 assert old.result()["exit_code"] == 0
-                loaded += Decimal(stats(tmp_path / "old" / team)["totals"]["cost_usd"])
+                totals = stats(tmp_path / "old" / team)["totals"]
+                loaded, calls = loaded + Decimal(totals["cost_usd"]), calls + totals["calls"]
             told = stats(live)["totals"]
-            assert money(reader.total(reader.last(COST, **LISTED))) == loaded + Decimal(told["cost_usd"])
-            assert money(reader.total(reader.last("coding_agent_change_cost_USD"))) == loaded + Decimal(
-                told["cost_usd"]
-            )
+            cost_usd = loaded + Decimal(told["cost_usd"])
+            assert money(reader.total(reader.last(COST, **LISTED))) == cost_usd
+            assert money(reader.total(reader.last("coding_agent_change_cost_USD"))) == cost_usd
+            counted = reader.count("gen_ai_client_inference_duration_seconds")
+            assert counted == {"": str(calls + told["calls"])}
     assert Decimal(told["cost_usd"]) > Decimal("0.5")
-    calls = int(reader.count("gen_ai_client_inference_duration_seconds")[""])
-    assert calls == told["calls"] + stats(tmp_path / "old")["totals"]["calls"]
