@@ -14,10 +14,10 @@ LINTED := otel_bridge tests tools bench
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint stack demo bench venv lock docs dashboards clean
+.PHONY: help run test check lint stack demo bench bench-stack venv lock docs dashboards clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1	/' | expand -t 11
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 11
 
 run: $(RUN_READY) ## add up your sessions (samples if you have none) and write them as spans to out/spans.jsonl
 	@mkdir -p out
@@ -50,6 +50,9 @@ bench: $(DEV_READY) ## measure speed and memory, beside ccusage where CCUSAGE=pa
 	$(BIN)/python bench/send_spans.py
 	$(BIN)/python -m bench.make_corpus .cache/bench-$(BENCH_MIB) --mib $(BENCH_MIB)
 	$(BIN)/python -m bench.stats_vs_peers .cache/bench-$(BENCH_MIB) --ccusage '$(CCUSAGE)'
+
+bench-stack: $(DEV_READY) stack ## twenty thousand sessions in the real stack: every panel's query, an export through the collector
+	$(BIN)/python -m bench.stack_load
 
 venv: $(DEV_READY) ## make the development environment
 
