@@ -31,6 +31,7 @@ from tools.dashboards.promql import (
     positive,
     quantile,
     share,
+    sum_by,
     sum_of_observations,
     top,
     total,
@@ -112,10 +113,11 @@ def _tools() -> Builder[Panel]:
 
 
 def _tool_per_day() -> Builder[Panel]:
-    durations = total(added(TOOL_DURATION, DAY, _CHOSEN_TOOL))
+    durations = sum_by((), active(TOOL_DURATION, DAY, _CHOSEN_TOOL))
     return course(
-        "Latency of $tool per day",
-        "How long the tool's calls took that finished on the day. A tool in the table above opens its own.",
+        "Latency of $tool in each day's sessions",
+        "How long the tool's calls took, in the sessions at work on the day, each since it began. "
+        "A tool in the table above opens its own.",
         SECONDS,
         *(Line(quantile(level, durations), f"p{round(level * 100)}") for level in (0.5, 0.95, 0.99)),
         width=12,
