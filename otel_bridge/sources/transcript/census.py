@@ -26,7 +26,7 @@ from otel_bridge.sources.transcript.calls import (
     time_ns,
 )
 from otel_bridge.sources.transcript.links import SHARED_BRANCHES, pull_request_link
-from otel_bridge.sources.transcript.records import CountRecord
+from otel_bridge.sources.transcript.records import CountRecord, Record
 from otel_bridge.sources.transcript.titles import TITLE_RANK, TitleKeeper
 from otel_bridge.vcs import BranchLink
 
@@ -78,7 +78,6 @@ class CensusTaker:
         self._prompts: dict[str, int] = {}
         self._last_ns = 0
         self._newest_state: CostState | None = None
-        self._branch_record: CountRecord | None = None
         self._titles = TitleKeeper()
         self._census = SessionCensus(session_id, [], [])
 
@@ -91,7 +90,6 @@ class CensusTaker:
         self._is_agent_file = is_agent_file
         self._last_ns = 0
         self._newest_state = None
-        self._branch_record = None
         self._titles.start_file()
 
     def add(self, record: CountRecord) -> None:
@@ -105,7 +103,6 @@ class CensusTaker:
         else:
             at_ns = self._last_ns
         if kind == "assistant":
-            self._branch_record = record
             is_main = not (self._is_agent_file or record.isSidechain)
             self._add_response(record, at_ns, RANK_MAIN if is_main else RANK_SIDECHAIN)
         elif kind == "user":
@@ -116,7 +113,7 @@ class CensusTaker:
             self._add_queue_operation(at_ns)
         elif kind == "cost-state":
             self._add_cost_state(record)
-        elif kind == "pr-link":
+        elif kind == "pr-link" and isinstance(record, Record):
             self._add_pull_request(record, at_ns)
         elif kind == "system":
             self._census.compaction_count += record.subtype == "compact_boundary"
@@ -189,9 +186,8 @@ class CensusTaker:
         known_ns = self._census.first_queued_ns
         self._census.first_queued_ns = min(known_ns, at_ns) if known_ns and at_ns else known_ns or at_ns
 
-    def _add_pull_request(self, record: CountRecord, at_ns: int) -> None:
-        link = pull_request_link(record, at_ns)
-        branch = self._branch_record.gitBranch if self._branch_record is not None else None
+    def _add_pull_request(self, record: Record, at_ns: int) -> None:
+        link, branch = pull_request_link(record, at_ns), record.gitBranch
         if link is not None and branch and branch not in SHARED_BRANCHES:
             self._census.branch_links.append(BranchLink(branch, link))
 

@@ -29,7 +29,7 @@ IGNORED_PROGRESS = frozenset({
 })  # fmt: skip
 """Progress that repeats or announces what other lines say."""
 
-PLAIN_KINDS = USED_KINDS - {"progress", "attachment"}
+PLAIN_KINDS = USED_KINDS - {"progress", "attachment", "pr-link"}
 """Used types that need no look at what is inside them."""
 
 _PEEK_BYTES = 2048

@@ -39,6 +39,8 @@ _PEEK_FROM_BYTES = 32 << 10
 (measured on 215 real transcripts and on generated ones)."""
 
 _LONGEST_KIND = 64
+_LOOK_BACK_BYTES = 1 << 20
+_BRANCH = re.compile(rb'"gitBranch":"([^"\\]*)"')
 
 _UUID = re.compile(rb'"uuid":"([0-9a-f-]{36})"')
 _TIMESTAMP = re.compile(rb'"timestamp":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z)"')
@@ -147,6 +149,19 @@ class FileRecords(Generic[RecordT]):
     def _position(self) -> Place:
         return Place(self._file.path, self._reader.number, self._reader.offset_bytes)
 
+    def _with_branch(self, raw: bytes) -> Record:
+        """Return a link to a pull request whole, with the branch of the last line before it that names one.
+
+        Links are few: looking back for the branch costs less than decoding it on every line.
+        """
+        record = record_decoder()(raw)
+        with open(self._file.path, "rb") as file:  # noqa: PTH123 - see TranscriptFile.path
+            offset_bytes = self._reader.offset_bytes
+            file.seek(max(offset_bytes - _LOOK_BACK_BYTES, 0))
+            branches = _BRANCH.findall(file.read(min(offset_bytes, _LOOK_BACK_BYTES)))
+        record.gitBranch = branches[-1].decode("utf-8", "replace") if branches else None
+        return record
+
     def __iter__(self) -> Iterator[RecordT]:
         """Yield the records.
 
@@ -174,6 +189,14 @@ class FileRecords(Generic[RecordT]):
                     account.ignore(ignored)
                     if self._with_ticks:
                         yield Record(uuid=record.uuid, timestamp=record.timestamp)  # type: ignore[misc]
+                elif record.type == "pr-link":
+                    try:
+                        link = self._with_branch(raw)
+                    except DECODE_ERRORS:
+                        yield from _saved_records(self._position(), raw, account, self._max_line_bytes)  # type: ignore[misc]
+                        continue
+                    used += 1
+                    yield link  # type: ignore[misc]
                 elif record.type in USED_KINDS:
                     used += 1
                     yield record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from otel_bridge.sources.transcript.records import CountRecord
+from otel_bridge.sources.transcript.records import Record
 from otel_bridge.vcs import PullRequestLink, pull_request
 
 _URL_SECRETS = re.compile(r"(?<=://)[^/?#]*@|[?#].*", re.DOTALL)
@@ -13,7 +13,7 @@ SHARED_BRANCHES = frozenset({"HEAD", "main", "master", "trunk", "develop"})
 """Branches that everybody's work is on: they say nothing about a pull request."""
 
 
-def pull_request_link(record: CountRecord, at_ns: int) -> PullRequestLink | None:
+def pull_request_link(record: Record, at_ns: int) -> PullRequestLink | None:
     """Return what a ``pr-link`` record says, ``None`` where it names no pull request."""
     if record.prNumber is None or not record.prRepository:
         return None

@@ -105,7 +105,6 @@ class CountRecord(Struct, gc=False):
     attachment: CountAttachment | None = None
     cwd: str | None = None
     sessionId: str | None = None
-    gitBranch: str | None = None
     type: str | None = None
     subtype: str | None = None
     message: CountMessage | None = None
@@ -122,9 +121,6 @@ class CountRecord(Struct, gc=False):
     totalCostUSD: Decimal | None = None
     startTime: Milliseconds | None = None
     hasUnknownModelCost: bool | None = False
-    prNumber: Count | None = None
-    prUrl: str | None = None
-    prRepository: str | None = None
 
 
 class Block(CountBlock, gc=False):
@@ -195,6 +191,7 @@ class Record(CountRecord, gc=False):
     logicalParentUuid: str | None = None
     isCompactSummary: bool | None = False
     agentId: str | None = None
+    gitBranch: str | None = None
     version: str | None = None
     entrypoint: str | None = None
     promptId: str | None = None
@@ -224,6 +221,9 @@ class Record(CountRecord, gc=False):
     parentToolUseID: str | None = None
     content: Raw = EMPTY_RAW
     id: str | None = None
+    prNumber: Count | None = None
+    prUrl: str | None = None
+    prRepository: str | None = None
 
 
 class ToolInput(Struct, gc=False):
