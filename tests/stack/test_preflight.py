@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,14 @@ from tools.stack.stack import Stack
 STOCK = "global: {scrape_interval: 15s}\n"
 
 
-@pytest.fixture(scope="module")
-def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run a Prometheus whose file sets nothing for history, and whose newest point is of now."""
-    folder, address = tmp_path_factory.mktemp("stock"), local(Ports.free().prometheus)
-    config = folder / "prometheus.yaml"
-    config.write_text(STOCK)
+@contextmanager
+def running(folder: Path, config: str) -> Iterator[str]:
+    """Run a Prometheus with a file of this text, and return its address."""
+    file, address = folder / "prometheus.yaml", local(Ports.free().prometheus)
+    file.write_text(config)
     command = [
         str(built("prometheus")),
-        f"--config.file={config}",
+        f"--config.file={file}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={address}",
         "--web.enable-otlp-receiver",
@@ -46,16 +46,24 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = Server("prometheus", command, folder, f"http://{address}/-/ready")
     server.start()
     try:
-        assert send(f"http://{address}", "now", 0) == 200
         yield f"http://{address}"
     finally:
         server.kill()
 
 
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a Prometheus whose file sets nothing for history, and whose newest point is of now."""
+    with running(tmp_path_factory.mktemp("stock"), STOCK) as prometheus:
+        assert send(prometheus, "now", 0) == 200
+        yield prometheus
+
+
 @pytest.fixture
 def old_session(tmp_path: Path) -> Path:
-    """Write a session of some months ago."""
-    session_file(tmp_path, SID, prompt(), response(at=1))
+    """Write a session of 200 days ago."""
+    at_s = time.time() - 200 * DAY_NS / 1e9 - T0.timestamp()
+    session_file(tmp_path, SID, prompt(at=at_s), response(at=at_s + 1))
     return tmp_path
 
 
@@ -110,24 +118,9 @@ def test_doctor_names_the_lines_of_a_stock_prometheus(stock: str, old_session: P
 
 def test_doing_what_doctor_says_is_enough(tmp_path: Path, old_session: Path) -> None:
     """Its lines, written into the file of the stock server, make every check pass."""
-    age_days = (time.time() - T0.timestamp()) / 86400
-    if age_days > 370:
-        pytest.skip("the session of this test has grown too old for the recommended 400 days")
-    config, address = tmp_path / "prometheus.yaml", local(Ports.free().prometheus)
-    config.write_text(f"{STOCK}storage:\n  tsdb:\n    out_of_order_time_window: 400d\n    retention: {{time: 400d}}\n")
-    command = [
-        str(built("prometheus")),
-        f"--config.file={config}",
-        f"--storage.tsdb.path={tmp_path / 'data'}",
-        f"--web.listen-address={address}",
-        "--web.enable-otlp-receiver",
-    ]
-    server = Server("prometheus", command, tmp_path, f"http://{address}/-/ready")
-    server.start()
-    try:
-        code, checks = doctor(old_session, "--prometheus", f"http://{address}")
-    finally:
-        server.kill()
+    config = f"{STOCK}storage:\n  tsdb:\n    out_of_order_time_window: 400d\n    retention: {{time: 400d}}\n"
+    with running(tmp_path, config) as prometheus:
+        code, checks = doctor(old_session, "--prometheus", prometheus)
     assert code == 0, checks
 
 
