@@ -103,9 +103,13 @@ def total(gained: Added) -> str:
 
 
 def total_by(labels: str | tuple[str, ...], gained: Added) -> str:
-    """Return the sum per label or combination of labels."""
+    """Return the sum per label or combination of labels; what had none of it at the start starts from zero.
+
+    End and start get a label of their own, so that `or` keeps them apart, and each is asked for once.
+    """
     end, start = (sum_by(labels, vector) for vector in gained)
-    return combined((labels,) if isinstance(labels, str) else labels, end, less=(start,))
+    marked = [f'label_replace({part}, "part", "{number}", "", "")' for number, part in enumerate((end, f"-({start})"))]
+    return sum_by(labels, " or ".join(marked))
 
 
 def sum_by(labels: str | tuple[str, ...], vector: str) -> str:
@@ -151,16 +155,6 @@ def observations(histograms: str) -> str:
 def sum_of_observations(histograms: str) -> str:
     """Return the sum of the values in each histogram."""
     return f"histogram_sum({histograms})"
-
-
-def combined(labels: tuple[str, ...], *vectors: str, less: tuple[str, ...] = ()) -> str:
-    """Return the sum of vectors less others, all by these labels; one that lacks a combination of them adds nothing.
-
-    The parts have a label of their own, so that `or` keeps them apart, and each is asked for once.
-    """
-    parts = [*vectors, *(f"-({vector})" for vector in less)]
-    marked = [f'label_replace({part}, "part", "{number}", "", "")' for number, part in enumerate(parts)]
-    return f"sum by ({_listed(labels)}) ({' or '.join(marked)})"
 
 
 def share(part: str, whole: str) -> str:
