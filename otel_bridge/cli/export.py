@@ -49,7 +49,7 @@ _REFRESH_S = 0.1
               help="How long to try again a request that finds nobody or a busy receiver.")  # fmt: skip
 @click.option("--include-open", is_flag=True, help="Also send turns that may still grow.")
 @click.option("--no-session-id", is_flag=True,
-              help="Metrics without session ids: fewer series, sums no longer exact.")  # fmt: skip
+              help="Metrics without session ids: fewer series, exact only in one export of everything.")  # fmt: skip
 @click.option("--paths", "with_paths", is_flag=True, help="Send working folders and file names too.")
 def command(
     *,
