@@ -1,22 +1,59 @@
-"""Whole sessions, one after the other: survey all files once, then read each session when it is wanted."""
+"""Whole sessions, one after the other, from wherever their parts are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-
-from msgspec import structs
 
 from otel_bridge.errors import NotFoundError, UsageError
 from otel_bridge.model import Session
 from otel_bridge.prices import price_call
 from otel_bridge.sources.transcript.census import SessionCensus
 from otel_bridge.sources.transcript.discover import SessionFiles
-from otel_bridge.sources.transcript.load import load_session
+from otel_bridge.sources.transcript.load import PartsOf, load_session, read_parts
+from otel_bridge.sources.transcript.relations import Relations
 from otel_bridge.sources.transcript.survey import Survey, survey_sessions
 
 
-class SessionLibrary:
+class Library(ABC):
+    """Sessions by id; each is put together when it is asked for."""
+
+    def __init__(self, session_ids: Iterable[str], parts_of: PartsOf, *, now_ns: int, keep_content: bool) -> None:
+        self.session_ids = sorted(session_ids)
+        self._parts_of = parts_of
+        self._now_ns = now_ns
+        self._keep_content = keep_content
+
+    @property
+    @abstractmethod
+    def relations(self) -> Relations:
+        """What the sessions have to do with each other."""
+
+    def __iter__(self) -> Iterator[Session]:
+        """Yield every session, by session id."""
+        for session_id in self.session_ids:
+            yield self[session_id]
+
+    def __getitem__(self, session_id: str) -> Session:
+        """Return one session."""
+        return load_session(
+            session_id,
+            self._parts_of,
+            price=price_call,
+            now_ns=self._now_ns,
+            relations=self.relations,
+            keep_content=self._keep_content,
+        )
+
+    def unaware(self, session_id: str) -> Session | None:
+        """Return a fork as it looks without the session it was forked from; ``None`` for a session that is no fork."""
+        if self.relations.origin_id(session_id) is None:
+            return None
+        return load_session(session_id, self._parts_of, price=price_call, now_ns=self._now_ns)
+
+
+class SessionLibrary(Library):
     """The sessions of a set of files.
 
     All files are counted when the first session is wanted, to settle who owns shared calls; then sessions are read
@@ -32,10 +69,10 @@ class SessionLibrary:
         keep_content: bool = False,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self._files = {files.session_id: files for files in sessions}
-        self._now_ns = now_ns
+        files = {session.session_id: session for session in sessions}
+        super().__init__(files, read_parts(files, keep_content=keep_content), now_ns=now_ns, keep_content=keep_content)
+        self._files = files
         self._workers = workers
-        self._keep_content = keep_content
         self._progress = progress
 
     def count(self) -> None:
@@ -43,43 +80,13 @@ class SessionLibrary:
 
         Counting forks processes, and a fork takes a lock that another thread holds along, never to be opened.
         """
-        self._survey  # noqa: B018 - counted on first sight
+        self.relations  # noqa: B018 - counted on first sight
 
     @cached_property
-    def _survey(self) -> Survey[None]:
+    def relations(self) -> Survey[None]:
+        """What the sessions have to do with each other."""
         return survey_sessions(
             list(self._files.values()), workers=self._workers, summarize=_nothing, progress=self._progress
-        )
-
-    def __iter__(self) -> Iterator[Session]:
-        """Read every session, by session id."""
-        for session_id in sorted(self._files):
-            yield self[session_id]
-
-    def unaware(self, session_id: str) -> Session | None:
-        """Read a fork as it looks without the session it was forked from; ``None`` for a session that is no fork."""
-        if session_id not in self._survey.ownership.origins:
-            return None
-        return load_session(self._files[session_id], price=price_call, now_ns=self._now_ns)
-
-    def __getitem__(self, session_id: str) -> Session:
-        """Read one session."""
-        session = load_session(
-            self._files[session_id],
-            price=price_call,
-            now_ns=self._now_ns,
-            ownership=self._survey.ownership,
-            keep_content=self._keep_content,
-            files_of=self._files.get,
-        )
-        client = self._survey.compare_with_client(session_id, price_call)
-        return structs.replace(
-            session,
-            client_cost_usd=client.cost_usd,
-            unrecorded_cost_usd=client.unrecorded_usd,
-            unrecorded_reasons=client.unrecorded_reasons,
-            unrecorded_history=self._survey.unrecorded_history(session_id, price_call),
-            branch_links=self._survey.branch_links(session_id),
         )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from otel_bridge.errors import NotFoundError
 from otel_bridge.settings import transcript_roots
-from otel_bridge.sources.transcript.discover import SessionFiles, discover_sessions
+from otel_bridge.sources.transcript.discover import discover_sessions
 from tests.transcripts import (
     OTHER,
     SID,
@@ -202,8 +202,11 @@ def test_order_of_roots_and_times_of_files_never_matter(tmp_path: Path) -> None:
     files += [agent_file(tmp_path, SID, agent_id, prompt("x" * size)) for agent_id, size in (("a2", 9), ("a1", 900))]
     files.append(session_file(tmp_path, OTHER, prompt()))
 
-    def discovered(roots: list[Path]) -> list[SessionFiles]:
-        return discover_sessions(roots)
+    def discovered(roots: list[Path]) -> list[list[tuple[str, str, str | None, int]]]:
+        return [
+            [(file.path, file.session_id, file.agent_id, file.size_bytes) for file in session.files]
+            for session in discover_sessions(roots)
+        ]
 
     expected = discovered([tmp_path])
     shuffler = random.Random(1)

@@ -112,6 +112,25 @@ class CallDraft(Struct, array_like=True, gc=False):
         """Return a draft that can be changed without changing this one."""
         return structs.replace(self)
 
+    def joined(self, after: CallDraft) -> CallDraft:
+        """Return the draft of these lines and those that follow in the same session, as ``absorb_line`` makes it."""
+        whole = self.copy()
+        for field in _COUNTS:
+            setattr(whole, field, max(getattr(self, field), getattr(after, field)))
+        whole.is_stopped = self.is_stopped or after.is_stopped
+        whole.speed = after.speed or self.speed
+        whole.service_tier = after.service_tier or self.service_tier
+        whole.inference_geo = after.inference_geo or self.inference_geo
+        whole.iterations = max(self.iterations, after.iterations, key=_weight)
+        if after.rank == self.rank:
+            whole.ended_ns = max(self.ended_ns, after.ended_ns)
+            whole.request_id = self.request_id or after.request_id
+        elif after.rank < self.rank:
+            whole.rank, whole.ended_ns, whole.home = after.rank, after.ended_ns, after.home
+            whole.request_id, whole.requested_model = after.request_id, after.requested_model
+            whole.model = self.model if after.model == NO_MODEL else after.model
+        return whole
+
     def absorb_copy(self, other: CallDraft) -> None:
         """Take the larger of each count from a copy in another session; identity and time stay the owner's."""
         for field in _COUNTS:

@@ -6,10 +6,11 @@ adds up and what tells ``assemble`` which calls are copies of another session's.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Mapping
 
 from msgspec import Struct, field
 
+from otel_bridge.sources.transcript.asides import Asides, CostState, session_asides
 from otel_bridge.sources.transcript.calls import (
     NO_PROMPT_ID,
     NO_RESULT_ID,
@@ -25,25 +26,8 @@ from otel_bridge.sources.transcript.calls import (
     response_key,
     time_ns,
 )
-from otel_bridge.sources.transcript.links import SHARED_BRANCHES, pull_request_link
-from otel_bridge.sources.transcript.records import CountRecord, Record
-from otel_bridge.sources.transcript.titles import TITLE_RANK, TitleKeeper
+from otel_bridge.sources.transcript.records import CountRecord
 from otel_bridge.vcs import BranchLink
-
-_MOST_USD = 10**9
-"""More than any session costs."""
-
-
-class CostState(Struct, array_like=True):
-    """The client's own total (``cost-state``, about 2.1.25x+): cumulative for one process and what it inherited."""
-
-    total_usd: Decimal
-    start_time_ms: int
-    at_ns: int
-    """Time of the last timed line before it; the record has none of its own."""
-    until_ns: int = 0
-    """Time of the next timed line after it, 0 if none: calls that ended before are in the total."""
-    has_unknown_model: bool = False
 
 
 class SessionCensus(Struct, array_like=True):
@@ -77,9 +61,9 @@ class CensusTaker:
         self._results: dict[str, int] = {}
         self._prompts: dict[str, int] = {}
         self._last_ns = 0
-        self._newest_state: CostState | None = None
-        self._titles = TitleKeeper()
-        self._census = SessionCensus(session_id, [], [])
+        self._project: str | None = None
+        self._asides = Asides()
+        self._all_asides: list[Asides] = []
 
     def start_file(self, position: Position, *, is_agent_file: bool) -> None:
         """Begin a file; ``position`` tells where the record at hand stands in it.
@@ -89,8 +73,8 @@ class CensusTaker:
         self._position = position
         self._is_agent_file = is_agent_file
         self._last_ns = 0
-        self._newest_state = None
-        self._titles.start_file()
+        self._asides = Asides()
+        self._all_asides.append(self._asides)
 
     def add(self, record: CountRecord) -> None:
         """Count one record."""
@@ -98,8 +82,8 @@ class CensusTaker:
         at_ns = time_ns(record.timestamp)
         if at_ns:
             self._last_ns = at_ns
-            if self._newest_state is not None:
-                self._newest_state.until_ns, self._newest_state = at_ns, None
+            if self._asides.has_open_state:
+                self._asides.close_state(at_ns)
         else:
             at_ns = self._last_ns
         if kind == "assistant":
@@ -109,33 +93,19 @@ class CensusTaker:
             self._add_user(record, at_ns, self._is_agent_file)
         elif kind == "progress":
             self._add_progress(record)
-        elif kind == "queue-operation":
-            self._add_queue_operation(at_ns)
-        elif kind == "cost-state":
-            self._add_cost_state(record)
-        elif kind == "pr-link" and isinstance(record, Record):
-            self._add_pull_request(record, at_ns)
-        elif kind == "system":
-            self._census.compaction_count += record.subtype == "compact_boundary"
-        elif kind in TITLE_RANK:
-            self._titles.add(record, is_own=bool(self._last_ns))
+        else:
+            self._asides.add(record, at_ns, self._last_ns, self._position)
 
     def result(self) -> SessionCensus:
         """Return the census; calls are sorted by end and key, so file order leaves no trace."""
-        census = self._census
-        census.title = self._titles.title
-        census.calls = sorted(self._drafts.values(), key=lambda call: (call.ended_ns, call.key))
-        results = self._results
-        for draft in census.calls:
-            draft.request_id = None  # a census is kept small: only counts and times are asked of it
-            if draft.tool_ids:
-                ended = draft.tool_ends_ns
-                for tool_id in sorted(draft.tool_ids):
-                    if tool_id in results:
-                        ended[fingerprint(tool_id)] = results.pop(tool_id)  # a second call of that id has no result
-                draft.tool_ids = []
-        census.prompts = sorted(self._prompts.items())
-        return census
+        return make_census(
+            self._session_id,
+            drafts=self._drafts,
+            results=self._results,
+            prompts=self._prompts,
+            asides=session_asides(self._all_asides),
+            project=self._project,
+        )
 
     def _add_response(self, record: CountRecord, at_ns: int, rank: int) -> None:
         message = record.message
@@ -168,8 +138,8 @@ class CensusTaker:
             self._position.report("missing_id", NO_PROMPT_ID)
         elif not record.isMeta:
             self._prompts.setdefault(record.uuid, at_ns)
-        if self._census.project is None:
-            self._census.project = record.cwd
+        if self._project is None:
+            self._project = record.cwd
 
     def _add_progress(self, record: CountRecord) -> None:
         data = record.data
@@ -182,23 +152,38 @@ class CensusTaker:
         elif inner.type == "user":
             self._add_user(inner, at_ns, is_agent_file=True)
 
-    def _add_queue_operation(self, at_ns: int) -> None:
-        known_ns = self._census.first_queued_ns
-        self._census.first_queued_ns = min(known_ns, at_ns) if known_ns and at_ns else known_ns or at_ns
 
-    def _add_pull_request(self, record: Record, at_ns: int) -> None:
-        link, branch = pull_request_link(record, at_ns), record.gitBranch
-        if link is not None and branch and branch not in SHARED_BRANCHES:
-            self._census.branch_links.append(BranchLink(branch, link))
+def make_census(
+    session_id: str,
+    *,
+    drafts: Mapping[str, CallDraft],
+    results: Mapping[str, int],
+    prompts: Mapping[str, int],
+    asides: Asides,
+    project: str | None,
+) -> SessionCensus:
+    """Return the census of what all files of a session say; calls are sorted, so that file order leaves no trace.
 
-    def _add_cost_state(self, record: CountRecord) -> None:
-        total_usd = record.totalCostUSD
-        if total_usd is None:
-            return
-        if not (total_usd.is_finite() and 0 <= total_usd < _MOST_USD):
-            self._position.report("bad_value", "totalCostUSD is no usable amount")
-            return
-        state = CostState(total_usd, int(record.startTime or 0), self._last_ns)
-        state.has_unknown_model = bool(record.hasUnknownModelCost)
-        self._census.cost_states.append(state)
-        self._newest_state = state
+    ``results`` has the time of each tool result by tool call id, ``prompts`` that of each prompt by its uuid.
+    """
+    left = dict(results)
+    calls = sorted(drafts.values(), key=lambda call: (call.ended_ns, call.key))
+    for draft in calls:
+        draft.request_id = None  # a census is kept small: only counts and times are asked of it
+        if draft.tool_ids:
+            for tool_id in sorted(draft.tool_ids):
+                if tool_id in left:
+                    # a second call of that id has no result
+                    draft.tool_ends_ns[fingerprint(tool_id)] = left.pop(tool_id)
+            draft.tool_ids = []
+    return SessionCensus(
+        session_id,
+        calls,
+        sorted(prompts.items()),
+        first_queued_ns=asides.first_queued_ns,
+        cost_states=asides.cost_states,
+        branch_links=asides.branch_links,
+        compaction_count=asides.compaction_count,
+        title=asides.title,
+        project=project,
+    )

@@ -8,8 +8,9 @@ from decimal import Decimal
 from msgspec import Struct, structs
 
 from otel_bridge.model import Unrecorded
+from otel_bridge.sources.transcript.asides import CostState
 from otel_bridge.sources.transcript.calls import CallDraft, Pricer
-from otel_bridge.sources.transcript.census import CostState, SessionCensus
+from otel_bridge.sources.transcript.census import SessionCensus
 
 _GRAIN_USD = Decimal("0.0000000001")
 """Finer than any price per token (the smallest is 5.5e-9 USD); the client adds binary floats, whose error is below."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -31,6 +32,14 @@ class TranscriptFile(Struct, frozen=True):
     session_id: str
     agent_id: str | None
     size_bytes: int
+    mtime_ns: int = 0
+    identity: tuple[int, int] = (0, 0)
+    """Device and inode."""
+
+    @property
+    def meta_path(self) -> str:
+        """Where the client describes a sub-agent, if it does."""
+        return self.path.removesuffix(".jsonl") + ".meta.json"
 
 
 class SessionFiles(Struct, frozen=True):
@@ -45,8 +54,10 @@ class SessionFiles(Struct, frozen=True):
         return sum(file.size_bytes for file in self.files)
 
 
-def discover_sessions(roots: Iterable[Path]) -> list[SessionFiles]:
+def discover_sessions(roots: Iterable[Path], known: Mapping[str, str] = MappingProxyType({})) -> list[SessionFiles]:
     """Return the sessions found in files and folders, sorted by session id.
+
+    ``known`` tells the session of files that were looked into before, by path.
 
     A session is named by its file (docs/counting.md): by the UUID the name ends with, else by the stem. Main files
     of the same name under several project folders are one session. Sub-agent files belong to the session whose
@@ -57,20 +68,27 @@ def discover_sessions(roots: Iterable[Path]) -> list[SessionFiles]:
     Raises:
         NotFoundError: a root does not exist or cannot be read.
     """
-    candidates: dict[tuple[int, int], tuple[str, int]] = {}
+    candidates: dict[tuple[int, int], tuple[str, os.stat_result]] = {}
     for root in roots:
         for path, status in _candidates(str(root)):
             identity = status.st_dev, status.st_ino
-            known = candidates.get(identity)
-            if known is None or _name_order(path) < _name_order(known[0]):
-                candidates[identity] = path, status.st_size
+            taken = candidates.get(identity)
+            if taken is None or _name_order(path) < _name_order(taken[0]):
+                candidates[identity] = path, status
+    return group_files(
+        TranscriptFile(path, session_id, agent_id, status.st_size, status.st_mtime_ns, identity)
+        for identity, (path, status) in candidates.items()
+        for session_id, agent_id in _whose(path, known)
+    )
+
+
+def group_files(files: Iterable[TranscriptFile]) -> list[SessionFiles]:
+    """Return files by session, sorted by session id."""
     groups: dict[str, list[TranscriptFile]] = defaultdict(list)
-    for path, size_bytes in candidates.values():
-        file = _transcript_file(path, size_bytes)
-        if file is not None:
-            groups[file.session_id].append(file)
+    for file in files:
+        groups[file.session_id].append(file)
     return [
-        SessionFiles(session_id, tuple(sorted(files, key=_file_order))) for session_id, files in sorted(groups.items())
+        SessionFiles(session_id, tuple(sorted(group, key=_file_order))) for session_id, group in sorted(groups.items())
     ]
 
 
@@ -123,14 +141,17 @@ def _jsonl_files(folder: str, entered: set[tuple[int, int]]) -> Iterator[tuple[s
         yield from _jsonl_files(inner, entered)
 
 
-def _transcript_file(path: str, size_bytes: int) -> TranscriptFile | None:
+def _whose(path: str, known: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:
+    """Yield the session and, for a sub-agent's file, the agent a file belongs to; nothing for other files."""
     folder, name = os.path.split(path)
     stem = name.removesuffix(".jsonl")
     if stem.startswith("agent-"):
-        session_id = _parent_session(folder) or _peek_session_id(path) or stem
-        return TranscriptFile(path, session_id, stem.removeprefix("agent-") or stem, size_bytes)
-    session_id = _named_session(stem) or (stem if _peek_session_id(path) is not None else "")
-    return TranscriptFile(path, session_id, None, size_bytes) if session_id else None
+        session_id = _parent_session(folder) or known.get(path) or _peek_session_id(path) or stem
+        yield session_id, stem.removeprefix("agent-") or stem
+    elif session_id := _named_session(stem) or "":
+        yield session_id, None
+    elif known.get(path) or _peek_session_id(path) is not None:
+        yield stem, None
 
 
 def _named_session(name: str) -> str | None:

@@ -28,7 +28,7 @@ from otel_bridge.sources.transcript.kinds import (
     USED_KINDS,
     ignored_kind,
 )
-from otel_bridge.sources.transcript.reader import MAX_LINE_BYTES, LineReader
+from otel_bridge.sources.transcript.reader import MAX_LINE_BYTES, WHOLE_FILE, LineReader, Stretch
 from otel_bridge.sources.transcript.records import CountRecord, Record
 
 MAX_PROBLEMS_PER_FILE = 100
@@ -128,6 +128,7 @@ class FileRecords(Generic[RecordT]):
         decode: Decode[RecordT],
         max_line_bytes: int,
         *,
+        stretch: Stretch = WHOLE_FILE,
         with_ticks: bool,
     ) -> None:
         self._file = file
@@ -135,7 +136,18 @@ class FileRecords(Generic[RecordT]):
         self._decode = decode
         self._with_ticks = with_ticks
         self._max_line_bytes = max_line_bytes
-        self._reader = LineReader(file.path, max_line_bytes)
+        self._lines_before = stretch.lines_before
+        self._reader = LineReader(file.path, max_line_bytes, stretch)
+
+    @property
+    def crc(self) -> int:
+        """Checksum of the file up to the line at hand, where the stretch has an end."""
+        return self._reader.crc
+
+    @property
+    def line_number(self) -> int:
+        """Number of the line at hand, from 1."""
+        return self._reader.number
 
     @property
     def place(self) -> str:
@@ -203,18 +215,21 @@ class FileRecords(Generic[RecordT]):
                 else:
                     account.pass_over(record)
         finally:
-            account.lines += reader.number
+            account.lines += reader.number - self._lines_before
             account.used += used
 
 
 def read_records(
-    file: TranscriptFile, account: LineAccount, max_line_bytes: int = MAX_LINE_BYTES
+    file: TranscriptFile,
+    account: LineAccount,
+    max_line_bytes: int = MAX_LINE_BYTES,
+    stretch: Stretch = WHOLE_FILE,
 ) -> FileRecords[Record]:
-    """Return the useful records of a file.
+    """Return the useful records of a file or of a stretch of it.
 
     A line of an ignored kind that has a place in the conversation comes as a bare record of its uuid and time.
     """
-    return FileRecords(file, account, record_decoder(), max_line_bytes, with_ticks=True)
+    return FileRecords(file, account, record_decoder(), max_line_bytes, stretch=stretch, with_ticks=True)
 
 
 def count_records(

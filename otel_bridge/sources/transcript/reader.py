@@ -6,11 +6,29 @@ import os
 from collections.abc import Iterator
 from functools import partial
 from typing import IO
+from zlib import crc32
+
+from msgspec import Struct
 
 MAX_LINE_BYTES = 64 << 20
 """Longer lines are reported and passed over; 50 MB lines have been seen (base64 images)."""
 
 _BUFFER_BYTES = 1 << 19
+
+
+class Stretch(Struct, frozen=True):
+    """Lines of a file that follow each other."""
+
+    offset_bytes: int = 0
+    """Where the first one begins."""
+    lines_before: int = 0
+    crc_before: int = 0
+    """Checksum of what is before."""
+    end_bytes: int | None = None
+    """Where the last one ends; ``None`` for the end of the file."""
+
+
+WHOLE_FILE = Stretch()
 
 
 class LineReader:
@@ -20,9 +38,12 @@ class LineReader:
     being written. ``number`` (1-based) and ``offset_bytes`` tell where the line just given stands.
     """
 
-    def __init__(self, path: str, max_line_bytes: int = MAX_LINE_BYTES) -> None:
-        self.number = 0
+    def __init__(self, path: str, max_line_bytes: int = MAX_LINE_BYTES, stretch: Stretch = WHOLE_FILE) -> None:
+        self.number = stretch.lines_before
+        self.crc = stretch.crc_before
+        """Checksum of the file up to the line just given, where the stretch has an end."""
         self._path = path
+        self._stretch = stretch
         self._limit = max_line_bytes + 1
         self._file: IO[bytes] | None = None
         self._line = b""
@@ -42,21 +63,36 @@ class LineReader:
         limit = self._limit
         with open(self._path, "rb", buffering=_BUFFER_BYTES) as file:  # noqa: PTH123 - see TranscriptFile.path
             self._file = file
+            if self._stretch.offset_bytes:
+                file.seek(self._stretch.offset_bytes)
             # a file within the limit has no line over it, and iterating is faster than asking for bounded lines
             is_small = os.fstat(file.fileno()).st_size < limit
-            lines = file if is_small else iter(partial(file.readline, limit), b"")
-            for self.number, self._line in enumerate(lines, 1):
+            lines: Iterator[bytes] = file if is_small else iter(partial(file.readline, limit), b"")
+            given = lines if self._stretch.end_bytes is None else self._until(self._stretch.end_bytes, lines)
+            for number, line in enumerate(given, self._stretch.lines_before + 1):
+                self.number, self._line = number, line
                 if not is_small:
-                    is_cut = len(self._line) == limit and not self._line.endswith(b"\n")
-                    self._skipped_bytes = _skip_line(file) if is_cut else 0
-                yield self._line
+                    is_cut = len(line) == limit and not line.endswith(b"\n")
+                    self._skipped_bytes = self._skip_line(file) if is_cut else 0
+                yield line
             self._file = None
 
+    def _until(self, end_bytes: int, lines: Iterator[bytes]) -> Iterator[bytes]:
+        left_bytes = end_bytes - self._stretch.offset_bytes
+        if left_bytes <= 0:
+            return
+        for line in lines:
+            self.crc = crc32(line, self.crc)
+            yield line
+            left_bytes -= len(line) + self._skipped_bytes
+            if left_bytes <= 0:
+                return
 
-def _skip_line(file: IO[bytes]) -> int:
-    skipped = 0
-    while part := file.readline(_BUFFER_BYTES):
-        skipped += len(part)
-        if part.endswith(b"\n"):
-            break
-    return skipped
+    def _skip_line(self, file: IO[bytes]) -> int:
+        skipped = 0
+        while part := file.readline(_BUFFER_BYTES):
+            skipped += len(part)
+            self.crc = crc32(part, self.crc)
+            if part.endswith(b"\n"):
+                break
+        return skipped

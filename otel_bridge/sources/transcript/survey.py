@@ -15,19 +15,13 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from otel_bridge.model import Unrecorded
 from otel_bridge.parallel import map_unordered
-from otel_bridge.sources.transcript.calls import Pricer, fingerprint
+from otel_bridge.sources.transcript.calls import fingerprint
 from otel_bridge.sources.transcript.census import CensusTaker, SessionCensus
-from otel_bridge.sources.transcript.client_cost import (
-    ClientComparison,
-    client_cost,
-    compare,
-    unrecorded_history,
-)
 from otel_bridge.sources.transcript.discover import SessionFiles
 from otel_bridge.sources.transcript.lines import LineAccount, count_records
 from otel_bridge.sources.transcript.ownership import Ownership, resolve_ownership
+from otel_bridge.sources.transcript.relations import Relations, in_time_order
 from otel_bridge.vcs import BranchLink
 
 _PARALLEL_FROM_BYTES = 24 << 20
@@ -76,13 +70,13 @@ def take_census(session: SessionFiles) -> tuple[SessionCensus, LineAccount]:
     return taker.result(), total
 
 
-class Survey(Generic[SummaryT]):
+class Survey(Relations, Generic[SummaryT]):
     """All sessions counted, who owns what they share, and a summary of each session's own calls."""
 
     def __init__(self, summarize: Summarize[SummaryT]) -> None:
         self.heads: dict[str, SessionHead] = {}
         self.account = LineAccount()
-        self.ownership = Ownership()
+        self._ownership = Ownership()
         self._summarize = summarize
         self._summaries: dict[str, SummaryT] = {}
         self._packed: dict[str, bytes] = {}
@@ -100,35 +94,19 @@ class Survey(Generic[SummaryT]):
         """Return the census of one session."""
         return _unpack_census(self._packed[session_id])
 
-    def origin_id(self, session_id: str) -> str | None:
-        """Return the session a fork was copied from, ``None`` for a session that is no fork."""
-        return self.ownership.origins.get(session_id)
+    def ownership(self, session_id: str) -> Ownership:  # noqa: ARG002 - one for all
+        """Return who owns what any sessions share."""
+        return self._ownership
+
+    def has_client_total(self, session_id: str) -> bool:
+        """Tell whether the client wrote a total of the session."""
+        return self.heads[session_id].has_cost_state
 
     def branch_links(self, session_id: str) -> tuple[BranchLink, ...]:
         """Return the pull requests that other sessions of the same project linked, in time order."""
         project = self.heads[session_id].project
         known = self._links_by_project.get(project, {}) if project else {}
-        links = {link for other_id, links in known.items() if other_id != session_id for link in links}
-        return tuple(sorted(links, key=lambda known: (known.link.at_ns, known.branch, known.link.pull_request)))
-
-    def compare_with_client(self, session_id: str, price: Pricer) -> ClientComparison:
-        """Set the client's own total of a session, less what a fork inherited, beside our price of its calls."""
-        if not self.heads[session_id].has_cost_state:
-            return ClientComparison()
-        census, origin = self.census(session_id), self._origin(session_id)
-        client = client_cost(census, origin, self.ownership.births_ns.get(session_id, 0))
-        return compare(self.ownership.own_part(census), client, price)
-
-    def unrecorded_history(self, session_id: str, price: Pricer) -> tuple[Unrecorded, ...]:
-        """Return the same difference at each total the client wrote."""
-        if not self.heads[session_id].has_cost_state:
-            return ()
-        census, birth_ns = self.census(session_id), self.ownership.births_ns.get(session_id, 0)
-        return unrecorded_history(census, self.ownership.own_part(census), self._origin(session_id), birth_ns, price)
-
-    def _origin(self, session_id: str) -> SessionCensus | None:
-        origin_id = self.origin_id(session_id)
-        return self.census(origin_id) if origin_id else None
+        return in_time_order(link for other_id, links in known.items() if other_id != session_id for link in links)
 
     def add(self, result: _Result[SummaryT]) -> None:
         """Take in what a worker found in one session."""
@@ -146,9 +124,9 @@ class Survey(Generic[SummaryT]):
         sharing = [self.census(session_id) for session_id in self._sharing_sessions()]
         if not sharing:
             return
-        self.ownership = resolve_ownership(sharing)
+        self._ownership = resolve_ownership(sharing)
         for census in sharing:
-            own = self.ownership.own_part(census)
+            own = self._ownership.own_part(census)
             if own is not census:
                 self._summaries[census.session_id] = self._summarize(own)
 

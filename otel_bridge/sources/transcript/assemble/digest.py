@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import msgspec
 
 from otel_bridge.model import ApiError, Compaction, HookRun, RecordContext
 from otel_bridge.sources.transcript.assemble.entries import (
+    AnyEntry,
     CompactionEntry,
     Entry,
     ErrorEntry,
@@ -18,16 +20,19 @@ from otel_bridge.sources.transcript.assemble.entries import (
     RequestEntry,
     ResponseEntry,
     ResultEntry,
+    ToolResult,
     ToolUse,
 )
 from otel_bridge.sources.transcript.assemble.prompts import (
+    SEARCHABLE_KINDS,
     command_name,
     message_text,
     prompt_kind,
     task_notices,
     text_digest,
 )
-from otel_bridge.sources.transcript.assemble.tools import tool_result, tool_use
+from otel_bridge.sources.transcript.assemble.texts import TextNotes
+from otel_bridge.sources.transcript.assemble.tools import result_text, tool_input, tool_result, tool_use
 from otel_bridge.sources.transcript.calls import (
     NO_PROMPT_ID,
     NO_RESULT_ID,
@@ -68,17 +73,23 @@ _decode_content = msgspec.json.Decoder(str | list[Block] | None).decode
 
 
 class Digester:
-    """Turns the records of one session into entries, with equal contexts shared."""
+    """Turns the records of one file into entries, with equal contexts shared."""
 
-    def __init__(self, *, keep_content: bool) -> None:
+    def __init__(self, *, keep_content: bool, texts: TextNotes | None = None) -> None:
         self._keep_content = keep_content
+        self._texts = texts
         self._uses: dict[str, ToolUse] = {}
         self._contexts: dict[RecordContext, RecordContext] = {}
 
-    def entry(self, record: Record, at_ns: int, position: Position) -> Entry:
+    def know(self, uses: Iterable[ToolUse]) -> None:
+        """Take in tool calls of earlier lines, whose results may come."""
+        for use in uses:
+            self._uses.setdefault(use.id, use)
+
+    def entry(self, record: Record, at_ns: int, position: Position) -> AnyEntry:
         """Return what to keep of a record; one that says nothing becomes a bare ``Entry``."""
         kind = record.type
-        entry: Entry | None = None
+        entry: AnyEntry | None = None
         if kind == "assistant":
             entry = self._response(record, at_ns, position)
         elif kind == "user":
@@ -105,7 +116,7 @@ class Digester:
         context = RecordContext(record.cwd, record.gitBranch, record.version, record.entrypoint)
         return self._contexts.setdefault(context, context)
 
-    def _response(self, record: Record, at_ns: int, position: Position) -> Entry | None:
+    def _response(self, record: Record, at_ns: int, position: Position) -> AnyEntry | None:
         message = record.message
         if message is None or not is_response(message):
             return ErrorEntry(error=_final_error(record, at_ns)) if record.isApiErrorMessage else None
@@ -126,27 +137,41 @@ class Digester:
                 continue
             use = self._uses.get(block.id)
             if use is None:
-                use = self._uses[block.id] = tool_use(block, at_ns, keep_content=self._keep_content)
+                use = self._uses[block.id] = self._use(block, at_ns)
             entry.tool_uses = [*entry.tool_uses, use]
+        if self._texts is not None and self._texts.with_answers:
+            self._texts.note("answer", at_ns, message_text(message.content))
         return entry
 
-    def _user(self, record: Record, at_ns: int, position: Position) -> Entry:
+    def _use(self, block: Block, at_ns: int) -> ToolUse:
+        asked = tool_input(block)
+        use = tool_use(block, asked, at_ns, keep_content=self._keep_content)
+        if self._texts is not None:
+            self._texts.note("command", at_ns, asked.command, use.id)
+            self._texts.note("path", at_ns, use.file_path, use.id)
+        return use
+
+    def _user(self, record: Record, at_ns: int, position: Position) -> AnyEntry:
         content = record.message.content if record.message is not None else None
         blocks = [block for block in content if block.type == "tool_result"] if isinstance(content, list) else []
         if not blocks:
-            return self._prompt(record, message_text(content), position)
+            return self._prompt(record, message_text(content), at_ns, position)
         for _ in (block for block in blocks if not block.tool_use_id):
             position.report("missing_id", NO_RESULT_ID)
-        return ResultEntry(
-            results=[
-                tool_result(block, record, at_ns, self._uses.get(block.tool_use_id), keep_content=self._keep_content)
-                for block in blocks
-                if block.tool_use_id
-            ]
-        )
+        return ResultEntry(results=[self._result(block, record, at_ns) for block in blocks if block.tool_use_id])
 
-    def _prompt(self, record: Record, text: str, position: Position) -> PromptEntry:
+    def _result(self, block: Block, record: Record, at_ns: int) -> ToolResult:
+        result, text = tool_result(block, record, at_ns, self._uses.get(block.tool_use_id or ""))
+        if self._keep_content:
+            result.text = text or result_text(block)
+        if self._texts is not None and block.is_error:
+            self._texts.note("error", at_ns, text, result.tool_id)
+        return result
+
+    def _prompt(self, record: Record, text: str, at_ns: int, position: Position) -> PromptEntry:
         kind = prompt_kind(record, text)
+        if self._texts is not None and kind in SEARCHABLE_KINDS:
+            self._texts.note("prompt", at_ns, text)
         if not record.uuid:
             position.report("missing_id", NO_PROMPT_ID)
         return PromptEntry(
@@ -162,7 +187,7 @@ class Digester:
         )
 
 
-def _system(record: Record, at_ns: int) -> Entry | None:
+def _system(record: Record, at_ns: int) -> AnyEntry | None:
     if record.subtype == "compact_boundary":
         meta = record.compactMetadata
         if meta is None:
@@ -181,7 +206,7 @@ def _system(record: Record, at_ns: int) -> Entry | None:
     return None
 
 
-def _attachment(record: Record, at_ns: int) -> Entry | None:
+def _attachment(record: Record, at_ns: int) -> AnyEntry | None:
     attachment = record.attachment
     if attachment is None:
         return None
@@ -204,7 +229,7 @@ def _text(raw: msgspec.Raw) -> str:
         return ""
 
 
-def _link_entry(record: Record, at_ns: int) -> Entry | None:
+def _link_entry(record: Record, at_ns: int) -> AnyEntry | None:
     link = pull_request_link(record, at_ns)
     return None if link is None else LinkEntry(link=link)
 

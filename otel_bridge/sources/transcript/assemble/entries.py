@@ -1,7 +1,8 @@
 """What is kept of a record while its session is put together (pure).
 
 An entry is a record reduced to facts; file contents, tool outputs and texts are dropped line by line, so that a
-session of any size stays small in memory.
+session of any size stays small in memory. Entries are what the index stores of a file: as arrays under their tag, in
+which a new field may only be added at the end, with a default.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from otel_bridge.model import ApiError, Compaction, HookRun, RecordContext
 from otel_bridge.vcs import Commit, PullRequestLink
 
 
-class Entry(Struct, gc=False):
+class Entry(Struct, gc=False, array_like=True, tag="e"):
     """A moment of a lane. On its own (a progress tick, skipped context) it only says that time passed."""
 
     at_ns: int = 0
@@ -24,7 +25,7 @@ class Entry(Struct, gc=False):
     """Background tasks reported as ended: task id (a sub-agent's, for one) and tool call id, empty if not named."""
 
 
-class PromptEntry(Entry, gc=False):
+class PromptEntry(Entry, gc=False, tag="p"):
     """A user line without tool result."""
 
     kind: str = "other"
@@ -42,7 +43,7 @@ class PromptEntry(Entry, gc=False):
     """The response that Esc cut short; its tools were running, not waiting for permission."""
 
 
-class ToolUse(Struct, gc=False):
+class ToolUse(Struct, gc=False, array_like=True):
     """A tool_use block."""
 
     id: str
@@ -59,7 +60,7 @@ class ToolUse(Struct, gc=False):
     arguments: str = ""
 
 
-class ResponseEntry(Entry, gc=False):
+class ResponseEntry(Entry, gc=False, tag="r"):
     """One line of an API response."""
 
     key: str = ""
@@ -73,7 +74,7 @@ class ResponseEntry(Entry, gc=False):
     text: str = ""
 
 
-class ToolResult(Struct, gc=False):
+class ToolResult(Struct, gc=False, array_like=True):
     """A tool_result block."""
 
     tool_id: str
@@ -97,41 +98,56 @@ class ToolResult(Struct, gc=False):
     text: str = ""
 
 
-class ResultEntry(Entry, gc=False):
+class ResultEntry(Entry, gc=False, tag="t"):
     """A user line with tool results."""
 
     results: list[ToolResult] = []
 
 
-class ErrorEntry(Entry):
+class ErrorEntry(Entry, tag="x"):
     """A failed request: a retry (``system/api_error``) or the final notice (``isApiErrorMessage``)."""
 
     error: ApiError | None = None
 
 
-class CompactionEntry(Entry):
+class CompactionEntry(Entry, tag="c"):
     """The history was replaced by a summary."""
 
     compaction: Compaction | None = None
 
 
-class HookEntry(Entry):
+class HookEntry(Entry, tag="h"):
     """Hooks ran."""
 
     hooks: tuple[HookRun, ...] = ()
 
 
-class QueuedEntry(Entry, gc=False):
+class QueuedEntry(Entry, gc=False, tag="q"):
     """A prompt handed to the model in the middle of a turn."""
 
 
-class RequestEntry(Entry, gc=False):
+class RequestEntry(Entry, gc=False, tag="a"):
     """A request was sent (``api-request``, seen on 2.1.329); responses name it by ``requestRef``."""
 
     id: str = ""
 
 
-class LinkEntry(Entry):
+class LinkEntry(Entry, tag="l"):
     """``pr-link``: the session touched a pull request."""
 
     link: PullRequestLink | None = None
+
+
+AnyEntry = (
+    Entry
+    | PromptEntry
+    | ResponseEntry
+    | ResultEntry
+    | ErrorEntry
+    | CompactionEntry
+    | HookEntry
+    | QueuedEntry
+    | RequestEntry
+    | LinkEntry
+)
+"""What a stored entry is read back as: its tag tells which."""

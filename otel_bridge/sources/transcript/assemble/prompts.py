@@ -25,6 +25,9 @@ _ORIGIN_KINDS = {"task-notification": "notification", "peer": "other", "coordina
 OPENING_KINDS = frozenset({"human", "command", "notification", "other"})
 """Kinds that start a turn; the others belong to the turn they stand in."""
 
+SEARCHABLE_KINDS = frozenset({"human", "command", "output"})
+"""Kinds a person wrote; the others are the client's."""
+
 
 def prompt_kind(record: Record, text: str) -> str:
     """Return what a user line without tool result is."""

@@ -55,13 +55,17 @@ _DENIAL_TEXTS = ("The user doesn't want to proceed", "The user doesn't want to t
 _REJECTED = (b'"User rejected tool use', b'"Error: User rejected tool use')
 
 
-def tool_use(block: Block, at_ns: int, *, keep_content: bool) -> ToolUse:
-    """Return what a tool_use block asks for."""
+def tool_input(block: Block) -> ToolInput:
+    """Return the fields of a tool_use block's input that say what it did."""
     raw = bytes(block.input)
     try:
-        asked = _decode_input(raw) if raw.startswith(b"{") else ToolInput()
+        return _decode_input(raw) if raw.startswith(b"{") else ToolInput()
     except DECODE_ERRORS:  # a field of another tool under the same name
-        asked = salvage(raw, _decode_input) or ToolInput()
+        return salvage(raw, _decode_input) or ToolInput()
+
+
+def tool_use(block: Block, asked: ToolInput, at_ns: int, *, keep_content: bool) -> ToolUse:
+    """Return what a tool_use block asks for."""
     name = tool_name(block.name or "")
     is_shell = name in SHELL_TOOLS
     return ToolUse(
@@ -75,7 +79,7 @@ def tool_use(block: Block, at_ns: int, *, keep_content: bool) -> ToolUse:
         description=asked.description if name in AGENT_TOOLS else None,
         prompt_digest=text_digest(asked.prompt) if asked.prompt and name in AGENT_TOOLS else 0,
         command_hint=asked.command[:4096] if is_shell and asked.command and "gh " in asked.command else "",
-        arguments=raw.decode("utf-8", "replace") if keep_content else "",
+        arguments=bytes(block.input).decode("utf-8", "replace") if keep_content else "",
     )
 
 
@@ -96,12 +100,12 @@ def executable_name(command: str) -> str | None:
     return None
 
 
-def tool_result(block: Block, record: Record, at_ns: int, use: ToolUse | None, *, keep_content: bool) -> ToolResult:
-    """Return how a tool call ended; ``use`` is its tool_use where it was seen before."""
+def tool_result(block: Block, record: Record, at_ns: int, use: ToolUse | None) -> tuple[ToolResult, str]:
+    """Return how a tool call ended, and its text as far as that was looked at; ``use`` is its tool_use, if known."""
     outcome = _tool_use_result(record)
     name = use.name if use is not None else ""
     content = bytes(block.content)
-    text = _result_text(content) if block.is_error or keep_content or name in _TEXT_TOOLS else ""
+    text = _result_text(content) if block.is_error or name in _TEXT_TOOLS else ""
     result = ToolResult(block.tool_use_id or "", at_ns, result_bytes=len(content))
     if record.permissionDecision is not None:
         result.decision = record.permissionDecision.decision
@@ -116,8 +120,12 @@ def tool_result(block: Block, record: Record, at_ns: int, use: ToolUse | None, *
         result.agent_id, result.agent_rule = found[1], "result_text"
     if name in SHELL_TOOLS and not block.is_error:
         _take_git(result, outcome, text, use)
-    result.text = text if keep_content else ""
-    return result
+    return result, text
+
+
+def result_text(block: Block) -> str:
+    """Return the text of a tool_result block."""
+    return _result_text(bytes(block.content))
 
 
 def error_type(text: str, name: str) -> tuple[str, int | None]:
