@@ -1,0 +1,30 @@
+"""How values of the model look in a cell of a table, and back (pure)."""
+
+from __future__ import annotations
+
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal
+
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_PUSD_DIGITS = 12
+_MOST = (1 << 63) - 1
+
+
+def to_pusd(amount_usd: Decimal) -> int:
+    """Return an amount in picodollars (1e-12 USD): exact for every price per token there is, else rounded to even."""
+    scaled = _EXACT.scaleb(amount_usd, _PUSD_DIGITS)
+    return fitting(int(scaled.to_integral_value(ROUND_HALF_EVEN, _EXACT)))
+
+
+def from_pusd(amount_pusd: int) -> Decimal:
+    """Return picodollars (1e-12 USD) in USD, exact."""
+    return _EXACT.scaleb(Decimal(amount_pusd), -_PUSD_DIGITS)
+
+
+def fitting(number: int) -> int:
+    """Return the number, or the nearest one SQLite holds; in picodollars these are 9.2 million USD, which is damage."""
+    return number if -_MOST <= number <= _MOST else _MOST if number > 0 else -_MOST
+
+
+def storable(text: str) -> str:
+    r"""Return a text UTF-8 can hold: bytes of a file name that are no text become ``\udcNN``."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

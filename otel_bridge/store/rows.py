@@ -1,0 +1,289 @@
+"""A session as rows of the tables of facts (pure)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from itertools import groupby, repeat
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from otel_bridge.attribution import cost_by_change
+from otel_bridge.model import STANDARD_TERMS, Agent, ModelCall, Session, Terms, ToolCall, Turn, turn_calls
+from otel_bridge.store.cells import fitting, storable, to_pusd
+from otel_bridge.store.schema import MODEL_CALLS, SESSION_FACTS, TOOL_CALLS, Cell, Row, Table
+from otel_bridge.vcs import PullRequest, PullRequestLink
+
+_ChangeKey = tuple[str, int, str]
+
+_NO_CHANGE: _ChangeKey = ("", 0, "")
+_NO_MODEL = "unknown"
+_SUMMED = (
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "web_searches",
+)  # fmt: skip
+
+
+class SessionRows(Struct, array_like=True, gc=False):
+    """What a session is in the tables; small to send between processes."""
+
+    session_id: str
+    facts: tuple[Cell | None, ...] = ()
+    """Cells of ``schema.SESSION_FACTS``."""
+    turns: list[Row] = field(default_factory=list)
+    model_calls: list[Row] = field(default_factory=list)
+    tool_calls: list[Row] = field(default_factory=list)
+    agents: list[Row] = field(default_factory=list)
+    commits: list[Row] = field(default_factory=list)
+    changes: list[Row] = field(default_factory=list)
+    problems: list[Row] = field(default_factory=list)
+
+
+def session_rows(session: Session, *, user_name: str | None = None) -> SessionRows:
+    """Return the rows of a session, without the number the store knows it by; ``user_name`` says whose it is."""
+    rows = SessionRows(storable(session.id))
+    walk = _Walk(rows)
+    for turn in session.turns:
+        walk.take_turn(turn)
+    calls = _columns(MODEL_CALLS, rows.model_calls)
+    cost_pusd = sum(cost for cost in calls["cost_pusd"] if cost != "")
+    rows.changes = _changes(session, cost_pusd)
+    rows.problems = list(_problems(session))
+    facts = {
+        "agent": session.agent,
+        "user_name": user_name,
+        "project": session.project,
+        "title": session.title,
+        "branch": next((turn.context.branch for turn in reversed(session.turns) if turn.context.branch), None),
+        "started_ns": session.started_ns,
+        "ended_ns": session.ended_ns,
+        "forked_from": session.forked_from,
+        "client_cost_pusd": _pusd(session.client_cost_usd),
+        "unrecorded_cost_pusd": _pusd(session.unrecorded_cost_usd),
+        "unrecorded_reasons": _json(session.unrecorded_reasons),
+        "problem_count": session.problem_count,
+        "open_until_ns": _open_until_ns(session),
+        "cost_pusd": fitting(cost_pusd),
+        **_sums(calls, _columns(TOOL_CALLS, rows.tool_calls)),
+    }
+    rows.facts = tuple(facts[name] for name in SESSION_FACTS)
+    return rows
+
+
+class _Walk:
+    """Goes through a session once and writes down what it meets."""
+
+    def __init__(self, rows: SessionRows) -> None:
+        self._rows = rows
+        self._turn = 0
+
+    def take_turn(self, turn: Turn) -> None:
+        self._turn = turn.index
+        self._rows.turns.append(_turn(turn))
+        for call in turn.calls:
+            self._take_call(call, "")
+        for tool in turn.late_tool_calls:
+            self._take_tool(tool, "", "", _NO_MODEL)
+        for agent in turn.agents:
+            self._take_agent(agent)
+
+    def _take_agent(self, agent: Agent) -> None:
+        agent_id = storable(agent.id)
+        self._rows.agents.append(_agent(agent, agent_id, self._turn))
+        for call in agent.calls:
+            self._take_call(call, agent_id)
+        for nested in agent.agents:
+            self._take_agent(nested)
+
+    def _take_call(self, call: ModelCall, agent_id: str) -> None:
+        self._rows.model_calls.append(_model_call(call, self._turn, agent_id))
+        for tool in call.tool_calls:
+            self._take_tool(tool, agent_id, call.key, call.model)
+
+    def _take_tool(self, tool: ToolCall, agent_id: str, call_key: str, model: str) -> None:
+        self._rows.tool_calls.append(_tool_call(tool, self._turn, agent_id, call_key, model))
+        if tool.commits:
+            self._rows.commits += [
+                (tool.id, position, commit.sha, commit.kind, commit.branch or "", commit.at_ns)
+                for position, commit in enumerate(tool.commits)
+            ]
+        if tool.agent is not None:
+            self._take_agent(tool.agent)
+
+
+def _turn(turn: Turn) -> Row:
+    prompt, context = turn.prompt, turn.context
+    return (
+        turn.index,
+        turn.key,
+        turn.ordinal,
+        turn.started_ns,
+        turn.ended_ns,
+        int(turn.is_complete),
+        turn.end_reason,
+        prompt.kind,
+        prompt.length,
+        prompt.command or "",
+        prompt.source or "",
+        turn.error_type or "",
+        len(turn.errors),
+        len(turn.hooks) + len(turn.closing_hooks),
+        len(turn.compactions),
+        context.cwd or "",
+        context.branch or "",
+        context.version or "",
+        context.entrypoint or "",
+    )
+
+
+def _model_call(call: ModelCall, turn: int, agent_id: str) -> Row:
+    usage = call.usage
+    hour_tokens = usage.cache_write_1h_tokens
+    return (
+        call.key,
+        turn,
+        agent_id,
+        call.message_id,
+        call.model,
+        call.requested_model or "",
+        call.started_ns,
+        call.ended_ns,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_5m_tokens + hour_tokens,
+        hour_tokens,
+        usage.reasoning_tokens,
+        usage.web_searches,
+        "" if call.cost_usd is None else to_pusd(call.cost_usd),
+        "" if call.terms == STANDARD_TERMS else _terms(call.terms),
+        int(call.output_is_lower_bound),
+        call.stop_reason or "",
+        call.effort or "",
+        call.skill or "",
+        call.mcp_server or "",
+        len(call.retries),
+        int(call.follows_compaction),
+        call.context.branch or "",
+    )
+
+
+def _terms(terms: Terms) -> str:
+    return " ".join(word for word in (terms.speed, terms.service_tier, terms.inference_geo) if word)
+
+
+def _tool_call(tool: ToolCall, turn: int, agent_id: str, call_key: str, model: str) -> Row:
+    return (
+        tool.id,
+        turn,
+        agent_id,
+        call_key,
+        model,
+        tool.name,
+        tool.started_ns,
+        "" if tool.ended_ns is None else tool.ended_ns,
+        tool.error_type or "",
+        tool.denial or "",
+        tool.decision or "",
+        tool.decision_source or "",
+        "" if tool.permission_wait_ns is None else tool.permission_wait_ns,
+        tool.mcp_server or "",
+        tool.mcp_tool or "",
+        tool.skill or "",
+        tool.executable or "",
+        "" if tool.exit_code is None else tool.exit_code,
+        tool.file_path or "",
+        tool.lines_added,
+        tool.lines_removed,
+        tool.web_searches,
+        tool.result_bytes,
+    )
+
+
+def _agent(agent: Agent, agent_id: str, turn: int) -> Row:
+    return (
+        agent_id,
+        turn,
+        agent.type or "",
+        agent.started_ns,
+        agent.ended_ns,
+        agent.description or "",
+        storable(agent.parent_agent_id or ""),
+        agent.tool_call_id or "",
+        agent.link,
+        int(agent.is_background),
+        int(agent.is_complete),
+        agent.error_type or "",
+        len(agent.errors),
+        len(agent.compactions),
+    )
+
+
+_Columns = dict[str, tuple[Any, ...]]
+
+
+def _columns(table: Table, rows: list[Row]) -> _Columns:
+    """Return the cells of each column: adding up a column is several times faster than adding up rows."""
+    return dict(zip(table.columns, zip(*rows, strict=True) if rows else repeat(()), strict=False))
+
+
+def _sums(calls: _Columns, tools: _Columns) -> dict[str, Cell]:
+    answered, asked = Counter(calls["model"]), Counter(tools["model"])
+    models = sorted(answered | asked, key=lambda model: (-answered[model], model))
+    unpriced = [model for model, cost in zip(calls["model"], calls["cost_pusd"], strict=True) if cost == ""]
+    return {
+        **{name: sum(calls[name]) for name in _SUMMED},
+        "calls": len(calls["key"]),
+        "tool_calls": sum(ended_ns != "" for ended_ns in tools["ended_ns"]),
+        "unpriced_calls": len(unpriced),
+        "lower_bound_calls": sum(calls["is_lower_bound"]),
+        "models": _json(models),
+        "unpriced_models": _json(sorted(set(unpriced))),
+    }
+
+
+def _open_until_ns(session: Session) -> int:
+    open_turns = (turn for turn in session.turns if not turn.is_complete)
+    return max((_last_activity_ns(turn) for turn in open_turns), default=0)
+
+
+def _last_activity_ns(turn: Turn) -> int:
+    ends = [end_ns for call in turn_calls(turn) for end_ns in (call.ended_ns, *_tool_ends_ns(call.tool_calls))]
+    return max([turn.ended_ns, *ends, *_tool_ends_ns(turn.late_tool_calls)])
+
+
+def _tool_ends_ns(tools: Iterable[ToolCall]) -> list[int]:
+    return [tool.ended_ns for tool in tools if tool.ended_ns is not None]
+
+
+def _changes(session: Session, cost_pusd: int) -> list[Row]:
+    links = {_change_key(link.pull_request): link for link in session.pull_requests}
+    costs: dict[_ChangeKey, int] = {_NO_CHANGE: cost_pusd} if cost_pusd else {}
+    if links or session.branch_links:
+        costs = {_change_key(change): to_pusd(cost) for change, cost in cost_by_change(session).items()}
+    return [(*key, *_link_cells(links.get(key)), costs.get(key, "")) for key in sorted(links.keys() | costs.keys())]
+
+
+def _change_key(change: PullRequest | None) -> _ChangeKey:
+    return _NO_CHANGE if change is None else (change.repository, change.number, change.url)
+
+
+def _link_cells(link: PullRequestLink | None) -> Row:
+    return ("", "") if link is None else (link.action, link.at_ns)
+
+
+def _problems(session: Session) -> Iterator[Row]:
+    for (path, line), same in groupby(sorted(session.problems), key=lambda problem: (problem.path, problem.line)):
+        for position, problem in enumerate(same):
+            detail = storable(problem.detail)
+            yield storable(path), line, position, problem.offset_bytes, problem.reason, detail
+
+
+def _pusd(amount_usd: Decimal | None) -> int | None:
+    return None if amount_usd is None else to_pusd(amount_usd)
+
+
+def _json(words: Sequence[str]) -> str:
+    return msgspec.json.encode(words).decode()
