@@ -10,13 +10,13 @@ from typing import NamedTuple
 import pytest
 
 from otel_bridge import semconv
+from otel_bridge.prometheus_names import label
 from otel_bridge.sinks.open import open_otlp_sink
 from otel_bridge.sinks.otlp.config import otlp_config
 from otel_bridge.telemetry import Batch, Metric, Resource, Signal
 from tests.grafana import ledger as made_up
 from tests.grafana.ledger import Entry, Ledger
 from tests.stack.built import built
-from tools.dashboards.names import label
 from tools.dashboards.queries import Query, Shown, queries
 from tools.stack.configured import Ports, local, prometheus
 from tools.stack.stores import Prometheus

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from otel_bridge.convert.metrics.facts import UNRECORDED as UNRECORDED_SOURCE
+from otel_bridge.prometheus_names import Series
 from tools.dashboards.names import (
     CALL_SOURCE,
     HOST_TYPE,
@@ -20,7 +21,6 @@ from tools.dashboards.names import (
     SESSION,
     SESSION_INFO,
     USER,
-    Series,
 )
 
 LOOK_BACK = "4000d"

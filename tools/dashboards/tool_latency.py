@@ -5,6 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel, VariableOption
 
+from otel_bridge.prometheus_names import Series
 from tools.dashboards.layout import dashboard
 from tools.dashboards.links import field, to_dashboard, to_traces
 from tools.dashboards.names import (
@@ -18,7 +19,6 @@ from tools.dashboards.names import (
     SESSION,
     TOOL,
     TOOL_DURATION,
-    Series,
 )
 from tools.dashboards.panels import COUNT, SECONDS, SHARE, Key, Line, Value, course, days, number, rows, spans
 from tools.dashboards.promql import (

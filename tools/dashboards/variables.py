@@ -15,7 +15,8 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from tools.dashboards.names import MODEL, OUTPUT, REPOSITORY, SESSION_INFO, USER, Series
+from otel_bridge.prometheus_names import Series
+from tools.dashboards.names import MODEL, OUTPUT, REPOSITORY, SESSION_INFO, USER
 from tools.dashboards.promql import LOOK_BACK, number_by
 
 PROMETHEUS = DataSourceRef(type_val="prometheus", uid="${prometheus}")
