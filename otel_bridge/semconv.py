@@ -2,7 +2,7 @@
 
 Standard names follow the OpenTelemetry GenAI semantic conventions, which have no release yet: the text is that of
 ``open-telemetry/semantic-conventions-genai`` at commit 6fd0d763 (2026-10-09) on core conventions 1.44.0.
-Facts without a convention (cost, turns, permissions, lines …) live under ``coding_agent.``.
+Facts without a convention (cost, turns, lines …) live under ``coding_agent.``, the bridge's own under ``otel_bridge.``.
 ``docs/telemetry.md`` is generated from the declarations in this file.
 """
 
@@ -273,116 +273,126 @@ ACTIVITY = _series("coding_agent.activity", "string", "`agent` at work, or waiti
 LINE_CHANGE_TYPE = _series("vcs.line_change.type", "string", "`added` or `removed`")
 PROBLEM_KIND = _series("coding_agent.problem.kind", "string", "`unpriced_call`, `output_lower_bound`, `api_retry` …")
 
-METRICS: dict[str, Metric] = {}
-"""Name → declaration, in the order of this file."""
 
+class _Metrics(dict[str, Metric]):
+    """Name → declaration, in the order of this file; calling it declares one more and returns it."""
+
+    def __init__(self, *shared: str) -> None:
+        super().__init__()
+        self._shared = shared
+
+    def __call__(self, name: str, kind: Instrument, unit: str, brief: str, attributes: tuple[str, ...] = ()) -> Metric:
+        self[name] = Metric(name, unit, kind, brief, (*self._shared, *attributes))
+        return self[name]
+
+
+METRICS = _metric = _Metrics(SESSION_ID)
+"""What is counted of sessions."""
+_COUNTER, _GAUGE, _HISTOGRAM = Instrument
 _MODELS = (OPERATION_NAME, PROVIDER_NAME, REQUEST_MODEL, RESPONSE_MODEL)
 
 
-def _metric(name: str, unit: str, instrument: Instrument, brief: str, *attributes: str) -> Metric:
-    METRICS[name] = Metric(name, unit, instrument, brief, (SESSION_ID, *attributes))
-    return METRICS[name]
-
-
-def _tokens(kind: str, brief: str) -> Metric:
-    name = f"gen_ai.client.inference.usage.{kind}"
-    return _metric(name, "{token}", Instrument.COUNTER, brief, *_MODELS, TOKEN_MODALITY)
+def _tokens(kind: str, brief: str, namespace: str = "gen_ai.client.inference.usage") -> Metric:
+    return _metric(f"{namespace}.{kind}", _COUNTER, "{token}", brief, (*_MODELS, TOKEN_MODALITY))
 
 
 COST = _metric(
     "coding_agent.cost",
+    _COUNTER,
     "USD",
-    Instrument.COUNTER,
     "List price of the calls; with source `unrecorded`, what the client's own total has beyond them",
-    REQUEST_MODEL,
-    RESPONSE_MODEL,
-    CALL_SOURCE,
+    (REQUEST_MODEL, RESPONSE_MODEL, CALL_SOURCE),
 )
 USAGE_INPUT = _tokens("input_tokens", "Whole prompts, cache included")
 USAGE_OUTPUT = _tokens("output_tokens", "Answers")
 USAGE_CACHE_READ = _tokens("cache_read.input_tokens", "Part of the input: read from the cache")
 USAGE_CACHE_WRITE = _tokens("cache_write.input_tokens", "Part of the input: written to the cache")
-USAGE_UNCACHED = _metric(
-    "coding_agent.usage.uncached_input_tokens",
-    "{token}",
-    Instrument.COUNTER,
+USAGE_UNCACHED = _tokens(
+    "uncached_input_tokens",
     "Part of the input: neither read from the cache nor written to it, at the full price",
-    *_MODELS,
-    TOKEN_MODALITY,
+    "coding_agent.usage",
 )
 USAGE_REASONING = _tokens("reasoning.output_tokens", "Part of the output, where the client says so")
 CHANGE_COST = _metric(
     "coding_agent.change.cost",
+    _GAUGE,
     "USD",
-    Instrument.GAUGE,
     "List price of the session's calls so far that belong to a pull request; without one, of those of none",
-    REPOSITORY_URL,
-    CHANGE_ID,
+    (REPOSITORY_URL, CHANGE_ID),
 )
 SESSION_INFO = _metric(
     "coding_agent.session.info",
+    _GAUGE,
     "{session}",
-    Instrument.GAUGE,
     "1 for what is known of the session, 0 for what was thought of it before",
-    AGENT_NAME,
-    HOST_TYPE,
-    USER_NAME,
-    REPOSITORY_URL,
+    (AGENT_NAME, HOST_TYPE, USER_NAME, REPOSITORY_URL),
 )
 TOOL_DURATION = _metric(
     "gen_ai.execute_tool.duration",
+    _HISTOGRAM,
     "s",
-    Instrument.HISTOGRAM,
     "Finished tool calls, the wait for permission included",
-    TOOL_NAME,
-    TOOL_TYPE,
-    MCP_SERVER,
-    ERROR_TYPE,
+    (TOOL_NAME, TOOL_TYPE, MCP_SERVER, ERROR_TYPE),
 )
 INFERENCE_DURATION = _metric(
-    "gen_ai.client.inference.duration", "s", Instrument.HISTOGRAM, "Model calls, retries included", *_MODELS
+    "gen_ai.client.inference.duration", _HISTOGRAM, "s", "Model calls, retries included", _MODELS
 )
 AGENT_DURATION = _metric(
     "gen_ai.invoke_agent.duration",
+    _HISTOGRAM,
     "s",
-    Instrument.HISTOGRAM,
     "Turns of the main agent and runs of sub-agents that are over",
-    AGENT_NAME,
-    ERROR_TYPE,
+    (AGENT_NAME, ERROR_TYPE),
 )
 AGENT_INFERENCE_CALLS = _metric(
     "gen_ai.invoke_agent.inference_calls",
+    _HISTOGRAM,
     "{inference_call}",
-    Instrument.HISTOGRAM,
     "Model calls of one turn or run, those of its sub-agents not included",
-    AGENT_NAME,
+    (AGENT_NAME,),
 )
 AGENT_TOOL_CALLS = _metric(
-    "gen_ai.invoke_agent.tool_calls", "{tool_call}", Instrument.HISTOGRAM, "Likewise, finished tool calls", AGENT_NAME
+    "gen_ai.invoke_agent.tool_calls", _HISTOGRAM, "{tool_call}", "Likewise, finished tool calls", (AGENT_NAME,)
 )
 PERMISSION_WAITS = _metric(
-    "coding_agent.permission.wait",
-    "s",
-    Instrument.HISTOGRAM,
-    "Tool calls that waited for the user's permission",
-    TOOL_NAME,
+    "coding_agent.permission.wait", _HISTOGRAM, "s", "Tool calls that waited for the user's permission", (TOOL_NAME,)
 )
 ACTIVE_TIME = _metric(
-    "coding_agent.active_time", "s", Instrument.COUNTER, "Time of turns that are over, by who was waited for", ACTIVITY
+    "coding_agent.active_time", _COUNTER, "s", "Time of turns that are over, by who was waited for", (ACTIVITY,)
 )
-LINES = _metric("coding_agent.lines", "{line}", Instrument.COUNTER, "Lines that tools changed", LINE_CHANGE_TYPE)
-COMMITS = _metric("coding_agent.commits", "{commit}", Instrument.COUNTER, "Commits that tool calls made")
+LINES = _metric("coding_agent.lines", _COUNTER, "{line}", "Lines that tools changed", (LINE_CHANGE_TYPE,))
+COMMITS = _metric("coding_agent.commits", _COUNTER, "{commit}", "Commits that tool calls made")
 PROBLEMS = _metric(
     "coding_agent.problems",
+    _COUNTER,
     "{problem}",
-    Instrument.COUNTER,
     "What makes numbers less than certain, and requests that failed",
-    PROBLEM_KIND,
-    RESPONSE_MODEL,
+    (PROBLEM_KIND, RESPONSE_MODEL),
 )
 PRICE_DIFFERENCE = _metric(
     "coding_agent.price.difference",
+    _GAUGE,
     "USD",
-    Instrument.GAUGE,
     "At most 0: what our price of the calls has beyond the client's own total",
 )
+
+# What the bridge counts of itself: shown to whoever scrapes it, never sent
+_LABELS = (
+    Attribute("reason", "string", "Why a record could not be used (`bad_json`, `bad_type` …)"),
+    Attribute("signal", "string", "`traces`, `logs` or `metrics`"),
+    Attribute("outcome", "string", "`accepted`, `rejected` or `undelivered`"),
+)
+OWN_ATTRIBUTES = {attribute.name: attribute for attribute in _LABELS}
+REASON, SIGNAL, OUTCOME = OWN_ATTRIBUTES
+OWN_METRICS = _own = _Metrics()
+OWN_SESSIONS = _own("otel_bridge.sessions", _GAUGE, "{session}", "Sessions in the index")
+OWN_FILES = _own("otel_bridge.files", _GAUGE, "{file}", "Transcript files in the index")
+OWN_READ = _own("otel_bridge.records.read", _COUNTER, "{record}", "Records read from transcripts")
+OWN_REJECTED = _own("otel_bridge.records.rejected", _COUNTER, "{record}", "Records that could not be used", (REASON,))
+OWN_RUNS = _own("otel_bridge.index.runs", _COUNTER, "{run}", "Times the index was brought up to date")
+OWN_RUN_TIME = _own("otel_bridge.index.duration", _COUNTER, "s", "Time those runs took together")
+OWN_SIZE = _own("otel_bridge.index.size", _GAUGE, "By", "What the index takes on the disk")
+OWN_ITEMS = _own("otel_bridge.export.items", _COUNTER, "{item}", "Spans, events and points exported", (SIGNAL, OUTCOME))
+OWN_PENDING = _own("otel_bridge.pending.sessions", _GAUGE, "{session}", "Sessions with something not yet delivered")
+OWN_SYNCED = _own("otel_bridge.last_sync.time", _GAUGE, "s", "When the last run ended, in seconds since 1970")
+OWN_PROBLEMS = _own("otel_bridge.problems", _GAUGE, "{problem}", "What is wrong at the moment; 0 when healthy")
