@@ -44,7 +44,7 @@ class SessionRows(Struct, array_like=True, gc=False):
 def session_rows(session: Session, *, user_name: str | None = None) -> SessionRows:
     """Return the rows of a session, without the number the store knows it by; ``user_name`` says whose it is."""
     rows = SessionRows(storable(session.id))
-    walk = _Walk(rows)
+    walk = _Walk(rows, session)
     for turn in session.turns:
         walk.take_turn(turn)
     calls = _columns(MODEL_CALLS, rows.model_calls)
@@ -75,8 +75,9 @@ def session_rows(session: Session, *, user_name: str | None = None) -> SessionRo
 class _Walk:
     """Goes through a session once and writes down what it meets."""
 
-    def __init__(self, rows: SessionRows) -> None:
+    def __init__(self, rows: SessionRows, session: Session) -> None:
         self._rows = rows
+        self._session = session
         self._turn = 0
 
     def take_turn(self, turn: Turn) -> None:
@@ -85,7 +86,7 @@ class _Walk:
         for call in turn.calls:
             self._take_call(call, "")
         for tool in turn.late_tool_calls:
-            self._take_tool(tool, "", "", _NO_MODEL)
+            self._take_tool(tool, "", "", _asking_model(self._session, tool))
         for agent in turn.agents:
             self._take_agent(agent)
 
@@ -200,6 +201,17 @@ def _tool_call(tool: ToolCall, turn: int, agent_id: str, call_key: str, model: s
         tool.web_searches,
         tool.result_bytes,
     )
+
+
+def _asking_model(session: Session, late: ToolCall) -> str:
+    """Return the model of the newest call of the main lane that began before a late tool call.
+
+    The one that asked stands in an earlier turn or, where a fork copied it, in another session, and nothing names it.
+    """
+    calls = [call for turn in session.turns for call in turn.calls]
+    before = [call for call in calls if call.started_ns <= late.started_ns]
+    newest = max(before, key=lambda call: call.started_ns, default=None) or next(iter(calls), None)
+    return _NO_MODEL if newest is None else newest.model
 
 
 def _agent(agent: Agent, agent_id: str, turn: int) -> Row:

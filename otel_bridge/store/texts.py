@@ -28,12 +28,13 @@ def add_texts(connection: Connection, session: int, file_id: int | None, texts: 
     """Add texts of one file to a session, given by its row's id, and return their number."""
     first = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM texts").fetchone()[0]
     rows = [
-        (number, session, file_id, text.kind, text.at_ns, text.ref, text.text)
+        (number, session, file_id or "", text.kind, text.at_ns, text.ref, text.text)
         for number, text in enumerate(texts, first)
     ]
     connection.executemany(
-        "INSERT INTO texts (id, session, file, kind, at_ns, ref, text) VALUES (?, ?, ?, ?, ?, ?, ?)", rows
+        "INSERT INTO texts (id, session, file, kind, at_ns, ref, text) VALUES (?, ?, nullif(?, ''), ?, ?, ?, ?)", rows
     )
+    # not from a SELECT: a statement of many rows ends with a flush of the word index
     connection.executemany("INSERT INTO texts_fts (rowid, text) VALUES (?, ?)", [(row[0], row[-1]) for row in rows])
     return len(rows)
 
