@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from msgspec import UNSET
 from rich.console import Console
 
@@ -22,7 +24,7 @@ _REASONS = {
 
 
 def print_stats(stats: Stats, *, show_all: bool) -> None:
-    """Print totals by model, day and session, then what the numbers leave open."""
+    """Print totals by model, day, project and session, then what the numbers leave open."""
     out = console()
     days = list(stats.by_day.items())[0 if show_all else -_FIRST :]
     by_cost = sorted(stats.sessions, key=lambda session: (-session.cost_usd, session.session_id))
@@ -32,6 +34,10 @@ def print_stats(stats: Stats, *, show_all: bool) -> None:
     title = "By day" if len(days) == len(stats.by_day) else f"By day (last {len(days)} of {len(stats.by_day)})"
     rows = [(day, *totals_cells(totals)) for day, totals in days]
     out.print(add_rows(make_table(f"{title}, {stats.timezone}", ["day"]), rows), "")
+    projects = _project_rows(stats)
+    shown = projects if show_all else projects[:_FIRST]
+    title = "By project" if len(shown) == len(projects) else f"By project (top {len(shown)} of {len(projects)})"
+    out.print(add_rows(make_table(title, ["project"]), shown), "")
     title = "By session" if len(sessions) == len(by_cost) else f"By session (top {len(sessions)} of {len(by_cost)})"
     table = make_table(title, ["session", "project"], [*TOTALS_HEADERS, "client USD", "unrecorded"])
     out.print(add_rows(table, [_session_row(session) for session in sessions]), "")
@@ -44,12 +50,24 @@ def print_stats(stats: Stats, *, show_all: bool) -> None:
     _print_notes(out, stats)
 
 
+def _project_rows(stats: Stats) -> list[tuple[str, ...]]:
+    """Return the rows of all projects; folders of one name are told apart by their paths."""
+    names = Counter(_last_name(folder) for folder in stats.by_project)
+    return [
+        (folder if names[_last_name(folder)] > 1 else _last_name(folder), *totals_cells(totals))
+        for folder, totals in stats.by_project.items()
+    ]
+
+
+def _last_name(folder: str | None) -> str:
+    return (folder or "-").rstrip("/").rsplit("/", 1)[-1]
+
+
 def _session_row(session: SessionStats) -> tuple[str, ...]:
-    project = (session.project or "-").rstrip("/").rsplit("/", 1)[-1]
     fork = " (fork)" if session.forked_from else ""
     return (
         session.session_id[:8] + fork,
-        project,
+        _last_name(session.project),
         *totals_cells(session),
         usd(session.client_cost_usd),
         usd(session.unrecorded_cost_usd) if session.client_cost_usd is not None else "-",

@@ -1,9 +1,9 @@
-"""What was used, added up: totals, by model, by day, by session."""
+"""What was used, added up: totals, by model, by day, by project, by session."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from functools import partial
@@ -15,18 +15,22 @@ from otel_bridge.pipeline.changes import ChangeCost
 from otel_bridge.prices import RateCard, default_book, price_call
 from otel_bridge.sources.transcript.census import SessionCensus
 from otel_bridge.sources.transcript.discover import SessionFiles
-from otel_bridge.sources.transcript.lines import LineCounts
+from otel_bridge.sources.transcript.lines import LineAccount, LineCounts
 from otel_bridge.sources.transcript.survey import Survey, survey_sessions
 from otel_bridge.totals import Totals, day_of
 
 _PRICED_LATER = Decimal(0)
 
 
+Group = tuple[str, str, Totals]
+"""Model, day, counters."""
+
+
 class SessionTally(Struct, array_like=True):
     """One session's own calls, added up by model and day."""
 
-    groups: list[tuple[str, str, Totals]]
-    """Model, day, counters; a model may have several on one day (price bands)."""
+    groups: list[Group]
+    """A model may have several on one day (price bands)."""
     started_ns: int = 0
     ended_ns: int = 0
     lower_bound_calls: int = 0
@@ -59,6 +63,8 @@ class Stats(Struct):
     totals: Totals
     by_model: dict[str, Totals]
     by_day: dict[str, Totals]
+    by_project: dict[str, Totals]
+    """By the first working folder; sessions without one under ``""``."""
     sessions: list[SessionStats]
     client_cost_usd: Decimal
     """Sum of the sessions' own totals, where the client wrote one."""
@@ -79,22 +85,32 @@ def collect_stats(
 ) -> Stats:
     """Count sessions from their files; sessions are listed by start."""
     survey = survey_sessions(sessions, workers=workers, summarize=partial(tally_calls, zone=zone), progress=progress)
+    counted = ((_session_stats(survey, session_id, tally), tally.groups) for session_id, tally in survey.summaries())
+    return build_stats(counted, zone=zone, account=survey.account)
+
+
+def build_stats(
+    sessions: Iterable[tuple[SessionStats, Iterable[Group]]], *, zone: tzinfo, account: LineAccount
+) -> Stats:
+    """Add up sessions, given with all their counters still 0 and with what they used."""
     stats = Stats(
-        Totals(),
-        {},
-        {},
-        [],
-        Decimal(0),
-        Decimal(0),
-        str(zone),
-        survey.account.counts(),
-        sorted(survey.account.problems),
+        totals=Totals(),
+        by_model={},
+        by_day={},
+        by_project={},
+        sessions=[],
+        client_cost_usd=Decimal(0),
+        unrecorded_cost_usd=Decimal(0),
+        timezone=str(zone),
+        lines=account.counts(),
+        problems=sorted(account.problems),
     )
-    for session_id, tally in survey.summaries():
-        _add_session(stats, survey, session_id, tally)
+    for session, groups in sessions:
+        _add_session(stats, session, groups)
     stats.sessions.sort(key=lambda session: (session.started_at or "", session.session_id))
-    stats.by_model = dict(sorted(stats.by_model.items(), key=lambda item: (-item[1].cost_usd, item[0])))
+    stats.by_model = _by_cost(stats.by_model)
     stats.by_day = dict(sorted(stats.by_day.items()))
+    stats.by_project = _by_cost(stats.by_project)
     return stats
 
 
@@ -140,24 +156,28 @@ def tally_calls(census: SessionCensus, *, zone: tzinfo) -> SessionTally:
     )
 
 
-def _add_session(stats: Stats, survey: Survey[SessionTally], session_id: str, tally: SessionTally) -> None:
-    session = _session_stats(survey, session_id, tally)
-    for model, on, totals in tally.groups:
+def _add_session(stats: Stats, session: SessionStats, groups: Iterable[Group]) -> None:
+    for model, on, totals in groups:
         session.add(totals)
         stats.by_model.setdefault(model, Totals()).add(totals)
         stats.by_day.setdefault(on, Totals()).add(totals)
     stats.totals.add(session)
+    stats.by_project.setdefault(session.project or "", Totals()).add(session)
     stats.client_cost_usd += session.client_cost_usd or 0
     stats.unrecorded_cost_usd += session.unrecorded_cost_usd or 0
     stats.sessions.append(session)
+
+
+def _by_cost(groups: dict[str, Totals]) -> dict[str, Totals]:
+    return dict(sorted(groups.items(), key=lambda item: (-item[1].cost_usd, item[0])))
 
 
 def _session_stats(survey: Survey[SessionTally], session_id: str, tally: SessionTally) -> SessionStats:
     head, client = survey.heads[session_id], survey.compare_with_client(session_id, price_call)
     return SessionStats(
         session_id=session_id,
-        started_at=_iso(tally.started_ns),
-        ended_at=_iso(tally.ended_ns),
+        started_at=iso_time(tally.started_ns),
+        ended_at=iso_time(tally.ended_ns),
         client_cost_usd=client.cost_usd,
         unrecorded_cost_usd=client.unrecorded_usd,
         unrecorded_reasons=client.unrecorded_reasons,
@@ -170,7 +190,8 @@ def _session_stats(survey: Survey[SessionTally], session_id: str, tally: Session
     )
 
 
-def _iso(at_ns: int) -> str | None:
+def iso_time(at_ns: int) -> str | None:
+    """Return a time in UTC to the millisecond (``2026-11-21T01:53:49.000Z``); ``None`` for 0."""
     if not at_ns:
         return None
     return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + (

@@ -65,21 +65,28 @@ def session_tallies(connection: Connection, zone: tzinfo) -> Iterator[SessionTal
         yield SessionTally(line, [(model, on, totals) for (model, on), totals in groups[session].items()])
 
 
-def change_tallies(connection: Connection) -> Iterator[ChangeTally]:
-    """Yield what every pull request cost on which anything was ever booked, by repository and number."""
+def change_tallies(connection: Connection) -> list[ChangeTally]:
+    """Return what every pull request cost on which anything was ever booked, the dearest first."""
     rows = connection.execute(
         f"SELECT repository, number, url, count(*), {_SUM} FROM changes WHERE cost_pusd IS NOT NULL"
-        " GROUP BY repository, number, url ORDER BY repository, number, url"
+        " GROUP BY repository, number, url"
     )
-    for repository, number, url, sessions, high, low in rows:
-        change = PullRequest(repository, number, url) if repository else None
-        yield ChangeTally(change, sessions, _usd(high, low))
+    tallies = [
+        ChangeTally(PullRequest(repository, number, url) if repository else None, sessions, _usd(high, low))
+        for repository, number, url, sessions, high, low in rows
+    ]
+    return sorted(tallies, key=_cost_order)
 
 
 def stored_problems(connection: Connection) -> list[Problem]:
     """Return what could not be used as it stood, by file and line; of each file the first ones."""
     rows = connection.execute("SELECT path, line, offset_bytes, reason, detail FROM problems")
     return sorted(Problem(*row) for row in rows)
+
+
+def _cost_order(tally: ChangeTally) -> tuple[Decimal, bool, str, str]:
+    change = tally.change
+    return -tally.cost_usd, change is None, change.repository if change else "", str(change.number) if change else ""
 
 
 def _usd(high: int | None, low: int | None) -> Decimal:

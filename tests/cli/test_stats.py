@@ -33,7 +33,7 @@ def test_the_object_has_these_keys(invoke: Invoke, tmp_path: Path) -> None:
     session_file(tmp_path, SID, prompt())
     stats = invoke("stats", tmp_path, "--json").json
     assert list(stats) == [
-        *("totals", "by_model", "by_day", "sessions", "client_cost_usd", "unrecorded_cost_usd"),
+        *("totals", "by_model", "by_day", "by_project", "sessions", "client_cost_usd", "unrecorded_cost_usd"),
         *("timezone", "lines", "problems"),
     ]
     counters = (
@@ -96,6 +96,18 @@ def test_the_tables_show_the_last_days_and_the_dearest_sessions(invoke: Invoke, 
     assert ("2026-03-02" in short, "2026-03-21" in short) == (False, True)
     assert "2026-03-02" in whole
     assert "top" not in whole
+
+
+def test_a_project_is_shown_by_its_last_name_unless_two_share_it(invoke: Invoke, tmp_path: Path) -> None:
+    """Folders of one name are told apart by their paths; scripts get whole paths always."""
+    folders = ["/home/ann/widgets", "/home/bob/widgets", "/srv/gears"]
+    for number, folder in enumerate(folders):
+        lines = [prompt(cwd=folder), response(f"msg_{number}", at=1, cwd=folder)]
+        session_file(tmp_path, f"{number:08x}{SID[8:]}", *lines)
+    by_project = invoke("stats", tmp_path).out.split("By project")[1].split("By session")[0]
+    names = [line.split()[0] for line in by_project.splitlines()[2:] if line]
+    assert names == ["/home/ann/widgets", "/home/bob/widgets", "gears"]
+    assert list(invoke("stats", tmp_path, "--json").json["by_project"]) == folders
 
 
 def test_the_tables_say_what_the_numbers_leave_open(invoke: Invoke, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def busy_folder(root: Path) -> Stats:
 def test_totals_models_days_and_sessions_add_up_to_the_same(tmp_path: Path) -> None:
     """Each call and tool call stands once in every way of grouping."""
     stats = busy_folder(tmp_path)
-    for groups in (stats.by_model.values(), stats.by_day.values(), stats.sessions):
+    for groups in (stats.by_model.values(), stats.by_day.values(), stats.by_project.values(), stats.sessions):
         total = Totals()
         for group in groups:
             total.add(group)
@@ -65,6 +65,21 @@ def test_models_come_by_cost_and_days_by_date(tmp_path: Path) -> None:
     stats = busy_folder(tmp_path)
     assert list(stats.by_model) == [MODEL, OPUS, "gpt-99"]
     assert list(stats.by_day) == ["2026-03-02", "2026-03-03"]
+
+
+def test_a_project_is_the_folder_a_session_began_in(tmp_path: Path) -> None:
+    """The dearest comes first, sessions of one folder are one project, and those without a folder have no name."""
+    for name, folder, calls in [("a", "/home/dev/gears", 1), ("b", None, 1), ("c", "/home/dev/widgets", 2)]:
+        for copy in range(2):
+            sid = f"{name}{copy}{SID[2:]}"
+            answers = [response(f"msg_{sid}_{n}", at=n + 1, cwd=folder) for n in range(calls)]
+            session_file(tmp_path, sid, prompt(at=0, cwd=folder), *answers)
+    projects = count(tmp_path).by_project
+    assert [(folder, totals.calls) for folder, totals in projects.items()] == [
+        ("/home/dev/widgets", 4),
+        ("", 2),
+        ("/home/dev/gears", 2),
+    ]
 
 
 def test_a_sessions_line_says_what_is_known_of_it(tmp_path: Path) -> None:
