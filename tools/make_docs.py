@@ -20,7 +20,8 @@ import click
 
 from otel_bridge import semconv
 from otel_bridge.cli import COMMANDS, app
-from otel_bridge.semconv import ATTRIBUTES, Attribute
+from otel_bridge.prometheus_names import series
+from otel_bridge.semconv import ATTRIBUTES, OWN_ATTRIBUTES, Attribute
 
 ROOT = Path(__file__).parents[1]
 HELP_WIDTH = 100
@@ -106,6 +107,9 @@ def telemetry_page() -> str:
         METRICS_NOTE,
         metric_table(),
         "## Attributes of metrics alone\n\n" + attribute_table(metric_names()),
+        OWN_NOTE,
+        own_metric_table(),
+        attribute_table(OWN_ATTRIBUTES),
     ]) + "\n"  # fmt: skip
 
 
@@ -138,11 +142,31 @@ All are cumulative per session and read with `last_over_time` ([metrics.md](metr
 
 def metric_table() -> str:
     rows = [
-        f"| `{metric.name}` | {metric.instrument} | `{metric.unit}` | {metric.brief} |"
-        f" {', '.join(f'`{name}`' for name in metric.attributes)} |"
+        f"| `{metric.name}` | {metric.instrument} | `{metric.unit}` | {metric.brief} | {listed(metric.attributes)} |"
         for metric in semconv.METRICS.values()
     ]
     return "\n".join(["| metric | kind | unit | meaning | attributes |", "| --- | --- | --- | --- | --- |", *rows])
+
+
+OWN_NOTE = """\
+## The bridge's own metrics
+
+How the bridge itself is doing. Nothing of it is sent: Prometheus asks for it ([serving.md](serving.md))."""
+
+
+def own_metric_table() -> str:
+    """Return the metrics that the bridge counts of itself, by the names that Prometheus gets."""
+    rows = [
+        f"| `{series(metric).name}` | `{metric.name}` | {metric.instrument} | `{metric.unit}` | {metric.brief} |"
+        f" {listed(metric.attributes)} |"
+        for metric in semconv.OWN_METRICS.values()
+    ]
+    head = "| shown as | metric | kind | unit | meaning | attributes |\n| --- | --- | --- | --- | --- | --- |"
+    return "\n".join([head, *rows])
+
+
+def listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 OPT_IN_NOTE = """\
@@ -151,7 +175,8 @@ transcripts give the same spans on any machine and day."""
 
 
 def attribute_table(names: Iterable[str]) -> str:
-    rows = [attribute_row(ATTRIBUTES[name]) for name in dict.fromkeys(names)]
+    declared = ATTRIBUTES | OWN_ATTRIBUTES
+    rows = [attribute_row(declared[name]) for name in dict.fromkeys(names)]
     return "\n".join(["| attribute | type | unit | meaning |", "| --- | --- | --- | --- |", *rows])
 
 
