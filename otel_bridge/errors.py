@@ -3,7 +3,8 @@
 BridgeError
 ├── UsageError        the caller asked for something impossible (exit code 2)
 ├── NotFoundError     nothing there to work on (exit code 3)
-└── DeliveryError     telemetry could not be handed over completely (exit code 4)
+├── DeliveryError     telemetry could not be handed over completely (exit code 4)
+└── StoreError        the index cannot be used (exit code 5)
 """
 
 from __future__ import annotations
@@ -31,3 +32,9 @@ class DeliveryError(BridgeError):
     """Some telemetry was rejected or could not be delivered; the summary says how much."""
 
     exit_code = 4
+
+
+class StoreError(BridgeError):
+    """The index cannot be opened, written or shared; the sentence says where it is and who holds it."""
+
+    exit_code = 5

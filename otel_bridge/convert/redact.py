@@ -8,7 +8,6 @@ The result may hide more than secrets (``password = read()``); the other mistake
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -22,13 +21,8 @@ class Rule(Struct, frozen=True):
     """Lower-case strings of which a text with such a secret contains at least one."""
     pattern: re.Pattern[str]
 
-    def applied(self, text: str, lowered: str) -> str:
-        """Return the text with every secret of this kind replaced by ``[REDACTED-kind]``.
-
-        ``lowered`` is the text, in lower case, as it was before any rule.
-        """
-        if not any(map(lowered.__contains__, self.cues)):
-            return text
+    def applied(self, text: str) -> str:
+        """Return the text with every secret of this kind replaced by ``[REDACTED-kind]``."""
         return self.pattern.sub(f"\\g<before>[REDACTED-{self.kind}]", text)
 
 
@@ -102,6 +96,9 @@ RULES = (
 )
 """Tried in this order: what has a shape of its own is named by it, what only its label gives away comes last."""
 
+_PLACES = tuple((cue, place) for place, rule in enumerate(RULES) for cue in rule.cues)
+"""Every cue with the place of its rule."""
+
 EMAIL = _rule("email", "@", r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++)++")
 
 _SECRET_KEY = re.compile(f"{_NAME}|authorization|cookie", re.ASCII | re.IGNORECASE)
@@ -110,9 +107,10 @@ _SECRET_KEY = re.compile(f"{_NAME}|authorization|cookie", re.ASCII | re.IGNORECA
 def redact(text: str, *, emails: bool = False) -> str:
     """Return the text with every secret replaced by a marker that names its kind. Twice is the same as once."""
     lowered = text.lower()
-    for rule in _rules(emails):
-        text = rule.applied(text, lowered)
-    return text
+    cued = {place for cue, place in _PLACES if cue in lowered}
+    for place in sorted(cued):
+        text = RULES[place].applied(text)
+    return EMAIL.applied(text) if emails and "@" in lowered else text
 
 
 def redact_json(value: Any, *, emails: bool = False) -> Any:
@@ -137,7 +135,3 @@ def _hidden(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _hidden(item) for key, item in value.items()}
     return value
-
-
-def _rules(emails: bool) -> Iterable[Rule]:
-    return (*RULES, EMAIL) if emails else RULES

@@ -62,14 +62,16 @@ def export_sessions(
     merged = MergedMetrics(options)
     try:
         for session in sessions:
-            _count(summary, session, include_open=options.include_open)
+            count_session(summary, session, include_open=options.include_open)
             for batch in _batches(session, options, unaware, signals):
-                _send(batch, sink, summary)
+                count_batch(summary, batch)
+                sink.send(batch)
             if Signal.METRICS in signals and not options.metrics_by_session:
                 merged.add(session)
             progress(session)
         for batch in merged.batches():
-            _send(batch, sink, summary)
+            count_batch(summary, batch)
+            sink.send(batch)
     except BaseException:
         sink.abort()
         raise
@@ -91,7 +93,8 @@ def _batches(
         yield from session_metrics(session, options, unaware(session.id))
 
 
-def _send(batch: Batch, sink: Sink, summary: ExportSummary) -> None:
+def count_batch(summary: ExportSummary, batch: Batch) -> None:
+    """Count what is sent."""
     match batch.signal:
         case Signal.TRACES:
             summary.spans += len(batch.items)
@@ -99,10 +102,10 @@ def _send(batch: Batch, sink: Sink, summary: ExportSummary) -> None:
             summary.events += len(batch.items)
         case Signal.METRICS:
             summary.data_points += len(batch.items)
-    sink.send(batch)
 
 
-def _count(summary: ExportSummary, session: Session, *, include_open: bool) -> None:
+def count_session(summary: ExportSummary, session: Session, *, include_open: bool) -> None:
+    """Count what a session has."""
     summary.sessions += bool(session.turns)
     summary.turns += len(session.turns)
     if not include_open:

@@ -8,7 +8,7 @@ from otel_bridge.sinks import Sink
 from otel_bridge.sinks.fanout import BySignal
 from otel_bridge.sinks.otlp.config import OtlpConfig
 from otel_bridge.sinks.otlp.courier import Courier
-from otel_bridge.sinks.otlp.delivery import IN_FLIGHT, OtlpSink
+from otel_bridge.sinks.otlp.delivery import IN_FLIGHT, OnSettled, OtlpSink
 from otel_bridge.sinks.otlp.packing import DEFAULT_LIMITS, METRIC_LIMITS, Limits, Packer
 from otel_bridge.sinks.otlp.retry import DEFAULT_RETRY, RetryPolicy
 from otel_bridge.sinks.otlp.transport import make_encoder, open_transport
@@ -23,11 +23,13 @@ def open_otlp_sink(
     retry: RetryPolicy = DEFAULT_RETRY,
     in_flight: int = IN_FLIGHT,
     notify: Callable[[str], None] = lambda _: None,
+    on_settled: OnSettled = lambda _, __: None,
 ) -> Sink:
     """Open a sink for the signals of the configurations; other signals are skipped on purpose.
 
-    ``notify`` is told, once per signal and from any thread, that the receiver has to be waited for. Nothing is
-    connected before the first request. UsageError if certificates or a proxy cannot be used.
+    ``notify`` is told, once per signal and from any thread, that the receiver has to be waited for; ``on_settled``, in
+    the caller's thread, of items that need not be sent again. Nothing is connected before the first request. UsageError
+    if certificates or a proxy cannot be used.
     """
 
     def open_signal(config: OtlpConfig) -> OtlpSink:
@@ -36,6 +38,6 @@ def open_otlp_sink(
         place = f"{config.target.place} ({config.protocol})"
         courier = Courier(config.signal, place, encoder, transport, retry, notify=notify)
         usual = METRIC_LIMITS if config.signal is Signal.METRICS else DEFAULT_LIMITS
-        return OtlpSink(config.signal, Packer(encoder, limits or usual), courier, in_flight)
+        return OtlpSink(config.signal, Packer(encoder, limits or usual), courier, in_flight, on_settled)
 
     return BySignal({config.signal: open_signal(config) for config in configs})

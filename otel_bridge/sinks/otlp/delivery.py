@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 
 from otel_bridge.sinks import Counts, Delivery
 from otel_bridge.sinks.otlp.courier import Courier
+from otel_bridge.sinks.otlp.encoder import Item
 from otel_bridge.sinks.otlp.packing import Packer, Request
 from otel_bridge.sinks.otlp.workers import Workers
 from otel_bridge.telemetry import Batch, Signal
@@ -16,6 +17,10 @@ _ABORT_S = 1.0
 """How long an abort waits for the requests under way."""
 
 
+OnSettled = Callable[[Signal, Sequence[Item]], None]
+"""Told, in the thread of the sink's caller, of items that were all accepted or refused for good."""
+
+
 class OtlpSink:
     """Sends one signal to one endpoint; at most ``in_flight`` requests are under way or waiting for a retry.
 
@@ -23,13 +28,21 @@ class OtlpSink:
     accepted nor rejected is undelivered: the account is a difference, so nothing can fall out of it.
     """
 
-    def __init__(self, signal: Signal, packer: Packer, courier: Courier, in_flight: int = IN_FLIGHT) -> None:
+    def __init__(
+        self,
+        signal: Signal,
+        packer: Packer,
+        courier: Courier,
+        in_flight: int = IN_FLIGHT,
+        on_settled: OnSettled = lambda _, __: None,
+    ) -> None:
         self._signal = signal
         self._packer = packer
         self._courier = courier
         self._in_flight = in_flight
         self._workers = Workers(courier.deliver, in_flight)
-        self._running: set[Future[Delivery]] = set()
+        self._on_settled = on_settled
+        self._running: dict[Future[Delivery], Request] = {}
         self._known = Delivery()
         self._taken = 0
         self._is_open = True
@@ -70,12 +83,14 @@ class OtlpSink:
         for request in requests:
             if len(self._running) >= self._in_flight:
                 self._collect(wait(self._running, return_when=FIRST_COMPLETED).done)
-            self._running.add(self._workers.submit(request))
+            self._running[self._workers.submit(request)] = request
 
     def _collect(self, done: Iterable[Future[Delivery]]) -> None:
         for future in done:
-            self._running.discard(future)
-            self._known += future.result()
+            request, delivery = self._running.pop(future), future.result()
+            self._known += delivery
+            if delivery.total.accepted + delivery.total.rejected == len(request):
+                self._on_settled(self._signal, request.items)
         self._packer.max_bytes = min(self._packer.max_bytes, self._courier.max_bytes)
 
     def _shut_down(self) -> None:

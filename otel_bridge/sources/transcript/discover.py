@@ -35,6 +35,8 @@ class TranscriptFile(Struct, frozen=True):
     mtime_ns: int = 0
     identity: tuple[int, int] = (0, 0)
     """Device and inode."""
+    owner_id: int = -1
+    """Number of the account that owns it."""
 
     @property
     def meta_path(self) -> str:
@@ -76,7 +78,7 @@ def discover_sessions(roots: Iterable[Path], known: Mapping[str, str] = MappingP
             if taken is None or _name_order(path) < _name_order(taken[0]):
                 candidates[identity] = path, status
     return group_files(
-        TranscriptFile(path, session_id, agent_id, status.st_size, status.st_mtime_ns, identity)
+        TranscriptFile(path, session_id, agent_id, status.st_size, status.st_mtime_ns, identity, status.st_uid)
         for identity, (path, status) in candidates.items()
         for session_id, agent_id in _whose(path, known)
     )

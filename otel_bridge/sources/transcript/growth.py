@@ -45,7 +45,7 @@ class Growth(Struct):
     """What a last line without newline says, if there is one: the checkpoint stands before it."""
     tail_account: LineAccount
     texts: list[SearchText]
-    tail_texts: list[SearchText]
+    """Texts of the lines read; not of the tail, which is read again."""
     is_rewritten: bool = False
     """The file does not begin any more with what was read of it, and was read anew."""
 
@@ -72,14 +72,14 @@ def read_growth(
         size_bytes = stream.seek(0, 2)
         end_bytes = _end_of_lines(stream, start.offset_bytes, size_bytes)
     known = list(before()) if start.offset_bytes else []
-    texts, tail_texts = TextNotes(with_answers=with_answers), TextNotes(with_answers=with_answers)
+    texts = TextNotes(with_answers=with_answers)
     extract, account, reached = _read(file, start.stretch(end_bytes), known, texts, max_line_bytes)
     read_to = Checkpoint(end_bytes, start.lines + account.lines, reached)
     tail, tail_account = None, LineAccount()
     if size_bytes > end_bytes:
         stretch = read_to.stretch(size_bytes)
-        tail, tail_account, _ = _read(file, stretch, [*known, extract], tail_texts, max_line_bytes)
-    return Growth(read_to, extract, account, tail, tail_account, texts.texts, tail_texts.texts, is_rewritten)
+        tail, tail_account, _ = _read(file, stretch, [*known, extract], None, max_line_bytes)
+    return Growth(read_to, extract, account, tail, tail_account, texts.texts, is_rewritten)
 
 
 def checksum(stream: BinaryIO, size_bytes: int) -> int | None:
@@ -113,7 +113,7 @@ def _end_of_lines(stream: BinaryIO, start_bytes: int, size_bytes: int) -> int:
 
 
 def _read(
-    file: TranscriptFile, stretch: Stretch, before: Sequence[FileExtract], texts: TextNotes, max_line_bytes: int
+    file: TranscriptFile, stretch: Stretch, before: Sequence[FileExtract], texts: TextNotes | None, max_line_bytes: int
 ) -> tuple[FileExtract, LineAccount, int]:
     account = LineAccount()
     records = read_records(file, account, max_line_bytes, stretch)

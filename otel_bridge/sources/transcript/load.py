@@ -31,7 +31,7 @@ class SessionParts(Struct):
 
 
 PartsOf = Callable[[str], SessionParts | None]
-"""Session id → its parts, made anew for each call; ``None`` for a session nobody has files of."""
+"""Session id → its parts, which no use of them changes; ``None`` for a session nobody has files of."""
 
 
 def read_parts(files_by_session: Mapping[str, SessionFiles], *, keep_content: bool = False) -> PartsOf:

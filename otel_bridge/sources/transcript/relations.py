@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 from otel_bridge.model import Unrecorded
+from otel_bridge.sources.transcript.assemble.lanes import LaneSorter
 from otel_bridge.sources.transcript.calls import Pricer
 from otel_bridge.sources.transcript.census import SessionCensus
 from otel_bridge.sources.transcript.client_cost import ClientComparison, client_cost, compare, unrecorded_history
@@ -55,6 +56,29 @@ class Relations(ABC):
     def _origin(self, session_id: str) -> SessionCensus | None:
         origin_id = self.origin_id(session_id)
         return self.census(origin_id) if origin_id else None
+
+
+class Alone(Relations):
+    """A session that nothing else is known of."""
+
+    def __init__(self, sorter: LaneSorter) -> None:
+        self._sorter = sorter
+
+    def ownership(self, session_id: str) -> Ownership:  # noqa: ARG002
+        """Return that all calls are its own."""
+        return Ownership()
+
+    def branch_links(self, session_id: str) -> tuple[BranchLink, ...]:  # noqa: ARG002
+        """Return no links."""
+        return ()
+
+    def census(self, session_id: str) -> SessionCensus:  # noqa: ARG002
+        """Return its census."""
+        return self._sorter.census()
+
+    def has_client_total(self, session_id: str) -> bool:  # noqa: ARG002
+        """Tell whether the client wrote a total."""
+        return bool(self._sorter.asides().cost_states)
 
 
 def in_time_order(links: Iterable[BranchLink]) -> tuple[BranchLink, ...]:

@@ -49,10 +49,9 @@ class LaneSorter:
         self._prompts: dict[str, int] = {}
         self._asides: list[Asides] = []
 
-    @property
-    def title(self) -> str | None:
-        """The session's title."""
-        return session_asides(self._asides).title
+    def asides(self) -> Asides:
+        """Return what the files say beside the conversation."""
+        return session_asides(self._asides)
 
     def add(self, extract: FileExtract, agent_id: str | None, meta: AgentMeta | None) -> None:
         """Take in a file, a sub-agent's if ``agent_id`` is set."""
@@ -91,12 +90,13 @@ class LaneSorter:
             drafts=drafts,
             results=self._results,
             prompts=self._prompts,
-            asides=session_asides(self._asides),
+            asides=self.asides(),
             project=self.project,
         )
 
     def lanes(self) -> list[Lane]:
         """Return the main lane first, then sub-agents by their first record."""
+        self.duplicate_records = 0
         lanes = []
         for lane_id, parts in self._parts.items():
             rank = min(part.rank for part in parts)

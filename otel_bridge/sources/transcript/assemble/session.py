@@ -87,7 +87,7 @@ class SessionAssembly:
         return structs.replace(
             bare,
             ended_ns=max([turn.ended_ns for turn in turns] + [call.ended_ns for call in calls], default=0),
-            title=self._sorter.title,
+            title=self._sorter.asides().title,
             project=self._sorter.project,
             forked_from=self._options.ownership.origins.get(self._session_id),
             pull_requests=self._pull_requests(bare.tool_calls()),

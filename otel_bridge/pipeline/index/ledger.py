@@ -1,0 +1,143 @@
+"""What has been sent where: items to send are those a target lacks, and what it takes is noted (I/O)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from sqlite3 import Connection
+
+from msgspec import Struct, field
+
+from otel_bridge import semconv
+from otel_bridge.store import ledger as store
+from otel_bridge.store.database import transaction
+from otel_bridge.store.ledger import Series
+from otel_bridge.telemetry import Batch, DataPoint, LogRecord, Signal, Span
+
+_MS_NS = 1_000_000
+_NOTED_AT_ONCE = 4096
+
+Item = Span | LogRecord | DataPoint
+
+
+class _Load(Struct):
+    """Items of one signal of one session, on their way."""
+
+    revision: int
+    waiting: int = 0
+    """Items without a final answer."""
+    is_sent: bool = False
+    """All of them have been handed over."""
+    series: Series = field(default_factory=dict)
+
+
+class Ledger:
+    """The book of what targets have taken, kept in the index.
+
+    Ids of spans and events are noted as soon as they have a final answer, a session's revision when all of it has. Who
+    stops in between sends what is missing again, with the same ids.
+    """
+
+    def __init__(self, connection: Connection, places: Mapping[Signal, str]) -> None:
+        self._connection = connection
+        self._places = dict(places)
+        self._targets = {signal: store.known_target(connection, place) for signal, place in self._places.items()}
+        self._loads: dict[tuple[Signal, str], _Load] = {}
+        self._keys: dict[Signal, list[bytes]] = {signal: [] for signal in places}
+
+    def pending(self) -> list[str]:
+        """Return the sessions of which some target lacks something, the newest first."""
+        lists = (store.pending_sessions(self._connection, target) for target in self._targets.values())
+        return list(dict.fromkeys(session_id for sessions in lists for session_id in sessions))
+
+    def lacking(self, signal: Signal, session_id: str) -> bool:
+        """Tell whether the target of a signal lacks a session's present revision."""
+        target = self._targets.get(signal)
+        return signal in self._places and (
+            target is None
+            or store.shipped_revision(self._connection, target, session_id) != self._revision(session_id)
+        )
+
+    def start(self, signal: Signal, session_id: str) -> None:
+        """Begin to send a session's items of a signal."""
+        target = self._target(signal)
+        series = store.shipped_series(self._connection, target, session_id) if signal is Signal.METRICS else {}
+        self._loads[signal, session_id] = _Load(self._revision(session_id), series=series)
+
+    def missing(self, session_id: str, batch: Batch) -> Batch | None:
+        """Return the items of a batch that its target lacks, ``None`` for none; they count as on their way."""
+        load = self._loads[batch.signal, session_id]
+        items: Sequence[Item]
+        if batch.signal is Signal.METRICS:
+            items = _newer([item for item in batch.items if isinstance(item, DataPoint)], load.series)
+        else:
+            keys = {item_key(item): item for item in batch.items if not isinstance(item, DataPoint)}
+            known = store.sent_keys(self._connection, self._target(batch.signal), keys)
+            items = [item for key, item in keys.items() if key not in known]
+        load.waiting += len(items)
+        return Batch(batch.signal, batch.resource, items) if items else None  # type: ignore[arg-type]  # of one kind
+
+    def end(self, signal: Signal, session_id: str) -> None:
+        """Say that all items of a session's signal were handed over."""
+        self._loads[signal, session_id].is_sent = True
+
+    def settle(self, signal: Signal, items: Iterable[Item]) -> None:
+        """Take in that items have a final answer."""
+        keys = self._keys[signal]
+        for item in items:
+            self._loads[signal, str(item.attributes[semconv.SESSION_ID])].waiting -= 1
+            if not isinstance(item, DataPoint):
+                keys.append(item_key(item))
+        if len(keys) >= _NOTED_AT_ONCE:
+            self.note()
+
+    def note(self) -> None:
+        """Write down what has been answered so far."""
+        done = [key for key, load in self._loads.items() if load.is_sent and not load.waiting]
+        if not done and not any(self._keys.values()):
+            return
+        with transaction(self._connection):
+            for signal, keys in self._keys.items():
+                store.note_sent(self._connection, self._target(signal), keys)
+                keys.clear()
+            for signal, session_id in done:
+                load = self._loads.pop((signal, session_id))
+                store.note_shipped(
+                    self._connection, self._target(signal), session_id, load.revision, load.series
+                )
+
+    def _target(self, signal: Signal) -> int:
+        known = self._targets[signal]
+        if known is None:
+            known = self._targets[signal] = store.target_id(self._connection, self._places[signal])
+        return known
+
+    def _revision(self, session_id: str) -> int:
+        found = self._connection.execute("SELECT revision FROM sessions WHERE session_id = ?", (session_id,)).fetchone()
+        return found[0] if found else 0
+
+
+def item_key(item: Span | LogRecord) -> bytes:
+    """Return what a span or an event is known by: its id."""
+    return item.span_id if isinstance(item, Span) else bytes.fromhex(str(item.attributes[semconv.EVENT_UID]))
+
+
+def _newer(points: Iterable[DataPoint], series: Series) -> list[DataPoint]:
+    """Return the points later than what their series has been sent, and move the series on to them."""
+    names: dict[int, int] = {}
+    newer = []
+    for point in points:
+        identity = id(point.attributes)  # the points of a series share them
+        name = names.get(identity)
+        if name is None:
+            name = names[identity] = _series_name(point)
+        at_ms = point.time_ns // _MS_NS
+        if at_ms > series.get(name, -1):
+            series[name] = at_ms
+            newer.append(point)
+    return newer
+
+
+def _series_name(point: DataPoint) -> int:
+    labels = repr((point.metric.name, sorted(point.attributes.items())))
+    return int.from_bytes(blake2b(labels.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")

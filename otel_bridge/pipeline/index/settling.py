@@ -1,0 +1,146 @@
+"""Rows made to say what sessions are, after their files or their relatives changed (I/O)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+from sqlite3 import Connection
+
+from msgspec import Struct
+
+from otel_bridge.model import IDLE_TURN_NS
+from otel_bridge.parallel import map_unordered
+from otel_bridge.pipeline.index.place import IndexPlace
+from otel_bridge.pipeline.index.stored import StoredLibrary
+from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
+from otel_bridge.store import kinship
+from otel_bridge.store.database import transaction
+from otel_bridge.store.rows import SessionRows, session_rows
+from otel_bridge.store.tables import update_session
+from otel_bridge.store.texts import set_title
+from otel_bridge.vcs import BranchLink
+
+_AT_ONCE = 32
+"""Sessions settled in one transaction: an interrupted pass goes on from there."""
+
+_PARALLEL_FROM = 24
+"""For fewer sessions, starting workers costs more than it saves."""
+
+
+class SettledSession(Struct):
+    """What a session is, its relatives considered."""
+
+    rows: SessionRows
+    title: str | None
+    started_ns: int
+    project: str | None
+    branch_links: list[BranchLink]
+
+
+def settle(place: IndexPlace, *, now_ns: int, made: Collection[str] = (), workers: int = 1) -> list[str]:
+    """Make the rows of all unsettled sessions and their relatives anew, and of those whose open turn is over by now.
+
+    ``made`` are sessions whose rows were made just now from their files alone: of these, only those with relatives are
+    made again. Returns the sessions whose rows were made, here or there.
+    """
+    connection = place.connection
+    unsettled = set(kinship.unsettled_sessions(connection))
+    fresh = unsettled.intersection(made)
+    waiting = _families(connection, unsettled - fresh) | dict.fromkeys(_overdue(connection, now_ns))
+    if fresh:
+        related = set(kinship.sharing_sessions(connection)) | _on_linked_branches(connection)
+        waiting |= _families(connection, sorted(fresh & related)) | dict.fromkeys(sorted(related - unsettled))
+    done = fresh - waiting.keys()
+    with transaction(connection):
+        kinship.mark_unsettled(connection, waiting)
+        kinship.mark_settled(connection, done)
+    settler = _Settler(place, now_ns)
+    while waiting:
+        mates: set[str] = set()
+        for batch in _batches(_each(settler, list(waiting), workers)):
+            with transaction(connection):
+                for session_id, session in batch:
+                    mates.update(_write(connection, session_id, session))
+                kinship.mark_unsettled(connection, mates - done)
+                kinship.mark_settled(connection, (session_id for session_id, _ in batch))
+        done.update(waiting)
+        waiting = dict.fromkeys(sorted(mates - done))
+    return sorted(done)
+
+
+class _Settler:
+    """Tells what sessions are, one after the other; relatives follow each other, so they are read once."""
+
+    def __init__(self, place: IndexPlace, now_ns: int) -> None:
+        self._place = place
+        self._now_ns = now_ns
+        self._libraries: dict[Connection, StoredLibrary] = {}
+
+    def __call__(self, session_id: str) -> SettledSession | None:
+        """Return what a session is; ``None`` where only an older version could tell: it stays as it is."""
+        connection = self._place.connection
+        library = self._libraries.get(connection)
+        if library is None:
+            library = self._libraries[connection] = StoredLibrary(connection, now_ns=self._now_ns, session_ids=())
+        try:
+            session = library[session_id]
+        except ForeignFormatError:
+            return None
+        sorter = library.relations.sorter(session_id)
+        user = connection.execute("SELECT user_name FROM sessions WHERE session_id = ?", (session_id,)).fetchone()
+        rows = session_rows(session, user_name=user[0] if user else None)
+        return SettledSession(rows, session.title, session.started_ns, sorter.project, sorter.asides().branch_links)
+
+
+_Settled = tuple[str, SettledSession | None]
+
+
+def _each(settler: _Settler, session_ids: list[str], workers: int) -> Iterator[_Settled]:
+    if workers < 2 or len(session_ids) < _PARALLEL_FROM:
+        return ((session_id, settler(session_id)) for session_id in session_ids)
+    return map_unordered(settler, session_ids, workers)
+
+
+def _batches(settled: Iterable[_Settled]) -> Iterator[list[_Settled]]:
+    iterator = iter(settled)
+    while batch := list(islice(iterator, _AT_ONCE)):
+        yield batch
+
+
+def _write(connection: Connection, session_id: str, session: SettledSession | None) -> list[str]:
+    """Write the rows of a session; return the sessions on whose branches it links something else than before."""
+    if session is None:
+        return []
+    update_session(connection, session.rows)
+    row_id = kinship.row_id(connection, session_id)
+    assert row_id is not None
+    set_title(connection, row_id, session.title, session.started_ns)
+    branches = kinship.put_links(connection, row_id, session.project, session.branch_links)
+    if not branches or session.project is None:
+        return []
+    mates = kinship.sessions_on_branches(connection, session.project, branches)
+    return [mate for mate in mates if mate != session_id]
+
+
+def _families(connection: Connection, session_ids: Iterable[str]) -> dict[str, None]:
+    """Return sessions with all that share calls with them, families side by side."""
+    found: dict[str, None] = {}
+    for session_id in session_ids:
+        if session_id not in found:
+            found |= dict.fromkeys((session_id, *kinship.family_of(connection, session_id)))
+    return found
+
+
+def _on_linked_branches(connection: Connection) -> set[str]:
+    """Return all sessions that worked on a branch somebody linked to a pull request."""
+    found: set[str] = set()
+    for project, branch in connection.execute("SELECT DISTINCT project, branch FROM branch_links").fetchall():
+        found.update(kinship.sessions_on_branches(connection, project, [branch]))
+    return found
+
+
+def _overdue(connection: Connection, now_ns: int) -> list[str]:
+    rows = connection.execute(
+        "SELECT session_id FROM sessions WHERE open_until_ns BETWEEN 1 AND ?", (now_ns - IDLE_TURN_NS - 1,)
+    )
+    return [session_id for (session_id,) in rows]

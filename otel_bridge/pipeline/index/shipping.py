@@ -1,0 +1,116 @@
+"""Sessions of the index on their way to the targets that lack them (I/O through a sink)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec import Struct, structs
+
+from otel_bridge.convert import ConvertOptions, session_events, turn_resource, turn_spans
+from otel_bridge.convert.metrics import session_metrics
+from otel_bridge.model import IDLE_TURN_NS, Session, Turn, turn_calls
+from otel_bridge.pipeline.export import ExportSummary, count_batch, count_session
+from otel_bridge.pipeline.index.ledger import Item, Ledger
+from otel_bridge.pipeline.sessions import Library
+from otel_bridge.sinks import Sink
+from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
+from otel_bridge.telemetry import Batch, Signal
+
+_ITEMS_AT_ONCE = 20_000
+"""After so many items the sink is emptied: a target that is away costs no more work than that before it is noticed."""
+
+OpenSink = Callable[[Callable[[Signal, Sequence[Item]], None]], Sink]
+"""Opens a sink that tells of items with a final answer."""
+
+
+class ShipOptions(Struct, frozen=True):
+    """Decisions that hold for a whole run."""
+
+    convert: ConvertOptions
+    signals: tuple[Signal, ...]
+    idle_ns: int = IDLE_TURN_NS
+    """A turn without activity for so long is sent though it is not over; what follows is added to its trace."""
+
+
+class Shipper:
+    """Sends sessions to their targets and keeps the ledger."""
+
+    def __init__(
+        self, library: Library, ledger: Ledger, open_sink: OpenSink, options: ShipOptions, *, now_ns: int
+    ) -> None:
+        self._library = library
+        self._ledger = ledger
+        self._open_sink = open_sink
+        self._options = options
+        self._now_ns = now_ns
+
+    def ship(
+        self, session_ids: Sequence[str], progress: Callable[[int, int], None] = lambda _, __: None
+    ) -> ExportSummary:
+        """Send what the targets lack of some sessions; stop when a target does not take it.
+
+        ``progress`` is told sessions done and to do.
+        """
+        summary = ExportSummary()
+        done = 0
+        while done < len(session_ids):
+            start, sink = done, self._open_sink(self._ledger.settle)
+            try:
+                items = 0
+                while done < len(session_ids) and items < _ITEMS_AT_ONCE:
+                    items += self._send(session_ids[done], sink, summary)
+                    done += 1
+            except BaseException:
+                sink.abort()
+                self._ledger.note()
+                raise
+            delivery = sink.close()
+            self._ledger.note()
+            summary.delivery += delivery
+            if delivery.total.undelivered:
+                break
+            progress(done, len(session_ids))
+            assert done > start
+        return summary
+
+    def _send(self, session_id: str, sink: Sink, summary: ExportSummary) -> int:
+        """Hand over what the targets lack of a session and return the number of items."""
+        signals = [signal for signal in self._options.signals if self._ledger.lacking(signal, session_id)]
+        try:
+            session = self._library[session_id]
+        except ForeignFormatError:  # only an older version could tell: its rows are all there is
+            return 0
+        count_session(summary, session, include_open=False)
+        items = 0
+        for signal in signals:
+            self._ledger.start(signal, session_id)
+            for batch in self._batches(signal, session):
+                missing = self._ledger.missing(session_id, batch)
+                if missing is not None:
+                    count_batch(summary, missing)
+                    sink.send(missing)
+                    items += len(missing.items)
+            self._ledger.end(signal, session_id)
+        return items
+
+    def _batches(self, signal: Signal, session: Session) -> Iterator[Batch]:
+        options = self._options.convert
+        match signal:
+            case Signal.TRACES:
+                yield from self._traces(session)
+            case Signal.LOGS:
+                yield from session_events(session, options)
+            case Signal.METRICS:
+                yield from session_metrics(session, options, self._library.unaware(session.id))
+
+    def _traces(self, session: Session) -> Iterator[Batch]:
+        options = self._options.convert
+        for turn in session.turns:
+            include_open = options.include_open or self._is_idle(turn)
+            spans = turn_spans(session, turn, structs.replace(options, include_open=include_open))
+            if spans:
+                yield Batch(Signal.TRACES, turn_resource(session, turn, options), spans)
+
+    def _is_idle(self, turn: Turn) -> bool:
+        last_ns = max([turn.ended_ns, *(call.ended_ns for call in turn_calls(turn))])
+        return not turn.is_complete and self._now_ns - last_ns >= self._options.idle_ns

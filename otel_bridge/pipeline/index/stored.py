@@ -1,0 +1,102 @@
+"""Sessions as the index has them: put together from stored extracts, related by stored facts (I/O: asks the index)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
+from sqlite3 import Connection
+
+from otel_bridge.pipeline.index.reading import decode_account
+from otel_bridge.pipeline.sessions import Library
+from otel_bridge.sources.transcript.assemble.lanes import LaneSorter
+from otel_bridge.sources.transcript.assemble.packing import unpack_all
+from otel_bridge.sources.transcript.census import SessionCensus
+from otel_bridge.sources.transcript.discover import TranscriptFile, group_files
+from otel_bridge.sources.transcript.lines import LineAccount
+from otel_bridge.sources.transcript.load import SessionParts, read_agent_meta
+from otel_bridge.sources.transcript.ownership import Ownership, resolve_ownership
+from otel_bridge.sources.transcript.relations import Relations, in_time_order
+from otel_bridge.store.files import StoredFile, files_of_session, read_chunks
+from otel_bridge.store.kinship import family_of, links_of_project, stored_ids
+from otel_bridge.vcs import BranchLink
+
+_REMEMBERED = 32
+"""Sessions kept at a time while their family is looked at, and censuses."""
+
+
+class StoredRelations(Relations):
+    """What the index knows of the relations of its sessions, at one moment: make a new one after it was written to."""
+
+    def __init__(self, connection: Connection, parts_of: Callable[[str], SessionParts | None]) -> None:
+        self._connection = connection
+        self._parts_of = parts_of
+        self._ownerships: dict[str, Ownership] = {}
+
+    def ownership(self, session_id: str) -> Ownership:
+        """Return who owns the calls of the session's family."""
+        known = self._ownerships.get(session_id)
+        if known is None:
+            family = family_of(self._connection, session_id)
+            known = resolve_ownership(map(self.census, family)) if len(family) > 1 else Ownership()
+            self._ownerships.clear()  # families are looked at one after the other
+            self._ownerships.update(dict.fromkeys(family, known))
+        return known
+
+    def branch_links(self, session_id: str) -> tuple[BranchLink, ...]:
+        """Return what other sessions of the same project linked."""
+        project = self.sorter(session_id).project
+        return in_time_order(links_of_project(self._connection, project, session_id)) if project else ()
+
+    def has_client_total(self, session_id: str) -> bool:
+        """Tell whether the client wrote a total of the session."""
+        return bool(self.sorter(session_id).asides().cost_states)
+
+    def census(self, session_id: str) -> SessionCensus:
+        """Return the census of a stored session."""
+        return self.sorter(session_id).census()
+
+    def sorter(self, session_id: str) -> LaneSorter:
+        """Return what all files of a stored session say."""
+        parts = self._parts_of(session_id)
+        assert parts is not None, f"session {session_id} is not stored"
+        return parts.sorter
+
+
+class StoredLibrary(Library):
+    """The sessions of the index, those of deleted files among them."""
+
+    def __init__(self, connection: Connection, *, now_ns: int, session_ids: Iterable[str] | None = None) -> None:
+        ids = stored_ids(connection) if session_ids is None else session_ids
+        parts_of = lru_cache(_REMEMBERED)(partial(read_stored, connection))
+        super().__init__(ids, parts_of, now_ns=now_ns, keep_content=False)
+        self._relations = StoredRelations(connection, parts_of)
+
+    @property
+    def relations(self) -> StoredRelations:
+        """What the sessions have to do with each other."""
+        return self._relations
+
+
+def read_stored(connection: Connection, session_id: str) -> SessionParts | None:
+    """Return what all files of a session said; ``None`` for a session that is not stored.
+
+    Raises:
+        ForeignFormatError: an older version stored it in a way that cannot be read any more.
+    """
+    stored = {file.path: file for file in files_of_session(connection, session_id)}
+    if not stored:
+        return None
+    sorter, total = LaneSorter(session_id), LineAccount()
+    (session,) = group_files(_transcript_file(file) for file in stored.values())
+    for file in session.files:
+        row = stored[file.path]
+        account = decode_account(row.account)
+        account.add(decode_account(row.tail_account))
+        meta = None if row.meta is None else read_agent_meta(row.meta, file, account)
+        sorter.add(unpack_all(read_chunks(connection, row.id, with_tail=True)), file.agent_id, meta)
+        total.add(account)
+    return SessionParts(sorter, total, tuple(sorted(stored)))
+
+
+def _transcript_file(row: StoredFile) -> TranscriptFile:
+    return TranscriptFile(row.path, row.session_id, row.agent_id, row.size_bytes)

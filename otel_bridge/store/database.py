@@ -1,0 +1,108 @@
+"""Opening the index: one SQLite file, its schema brought up to date (I/O)."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import quote
+
+from otel_bridge.errors import StoreError
+
+FILE_NAME = "index.sqlite3"
+
+_BUSY_S = 30.0
+_WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = OFF", "cache_size = -8000")
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """Open the index to write to it, made or migrated if need be; readable by its owner alone.
+
+    Raises:
+        StoreError: the file cannot be made or opened, or a newer version of the program made it.
+        sqlite3.DatabaseError: the file is damaged.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"cannot write the index {path}: {error.strerror}. Name another folder with --data-dir or"
+            " OTEL_BRIDGE_DATA_DIR"
+        ) from error
+    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        for pragma in _WRITER_PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        _migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open the index to read it alone, also where nothing may be written beside it.
+
+    Raises:
+        StoreError: there is none, or not of this version.
+        sqlite3.DatabaseError: the file is damaged.
+    """
+    if not path.exists():
+        raise StoreError(f"there is no index at {path}; `otel-bridge sync` makes one")
+    connection = _connect(path, "mode=ro")
+    try:
+        version = _version(connection)
+    except sqlite3.OperationalError:  # the folder is read-only, so the write-ahead log cannot be shared
+        connection.close()
+        connection = _connect(path, "mode=ro&immutable=1")
+        version = _version(connection)
+    if version != len(migrations()):
+        connection.close()
+        raise StoreError(f"the index {path} has schema {version}, not {len(migrations())}; run `otel-bridge sync`")
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Do all of a block or, where it fails, nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:  # SQLite itself rolls back when the disk is full
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def migrations() -> list[str]:
+    """Return the scripts that make the schema, each a step from one version to the next."""
+    folder = files("otel_bridge.store") / "migrations"
+    return [
+        script.read_text(encoding="utf-8") for script in sorted(folder.iterdir(), key=lambda script: script.name)
+    ]
+
+
+def _connect(path: Path, parameters: str) -> sqlite3.Connection:
+    address = f"file:{quote(str(path))}?{parameters}"
+    return sqlite3.connect(address, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    steps = migrations()
+    if _version(connection) > len(steps):
+        raise StoreError(
+            f"the index {path} was made by a newer otel-bridge (schema {_version(connection)}, this one knows"
+            f" {len(steps)}). Update otel-bridge, or name another folder with --data-dir"
+        )
+    for number in range(_version(connection), len(steps)):
+        connection.executescript(f"BEGIN IMMEDIATE; {steps[number]}; PRAGMA user_version = {number + 1}; COMMIT")

@@ -1,0 +1,84 @@
+"""What each target has been sent (I/O). The caller owns the transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from sqlite3 import Connection
+
+import msgspec
+
+_MOST_PARAMETERS = 500
+
+Series = dict[int, int]
+"""Newest millisecond sent of each series, by the series' fingerprint."""
+
+_decode_series = msgspec.msgpack.Decoder(Series).decode
+_encode_series = msgspec.msgpack.Encoder().encode
+
+
+def target_id(connection: Connection, place: str) -> int:
+    """Return the number of a target, a new one if it is new."""
+    connection.execute("INSERT OR IGNORE INTO targets (place) VALUES (?)", (place,))
+    found: int = connection.execute("SELECT id FROM targets WHERE place = ?", (place,)).fetchone()[0]
+    return found
+
+
+def known_target(connection: Connection, place: str) -> int | None:
+    """Return the number of a target, ``None`` if nothing was ever sent there."""
+    found = connection.execute("SELECT id FROM targets WHERE place = ?", (place,)).fetchone()
+    return found[0] if found else None
+
+
+def sent_keys(connection: Connection, target: int, keys: Collection[bytes]) -> set[bytes]:
+    """Return those of some ids that the target was sent."""
+    wanted = list(keys)
+    found: set[bytes] = set()
+    for start in range(0, len(wanted), _MOST_PARAMETERS):
+        part = wanted[start : start + _MOST_PARAMETERS]
+        marks = ", ".join("?" * len(part))
+        rows = connection.execute(f"SELECT key FROM sent WHERE target = ? AND key IN ({marks})", (target, *part))
+        found.update(key for (key,) in rows)
+    return found
+
+
+def note_sent(connection: Connection, target: int, keys: Iterable[bytes]) -> None:
+    """Note that a target has taken, or refused for good, what has these ids."""
+    connection.executemany("INSERT OR IGNORE INTO sent (target, key) VALUES (?, ?)", [(target, key) for key in keys])
+
+
+def shipped_revision(connection: Connection, target: int, session_id: str) -> int | None:
+    """Return the revision of a session a target has all of, ``None`` if of none."""
+    found = connection.execute(
+        "SELECT revision FROM shipped WHERE target = ? AND session_id = ?", (target, session_id)
+    ).fetchone()
+    return found[0] if found else None
+
+
+def shipped_series(connection: Connection, target: int, session_id: str) -> Series:
+    """Return how far the series of a session have been sent."""
+    found = connection.execute(
+        "SELECT series FROM shipped WHERE target = ? AND session_id = ?", (target, session_id)
+    ).fetchone()
+    return _decode_series(found[0]) if found else {}
+
+
+def note_shipped(connection: Connection, target: int, session_id: str, revision: int, series: Series) -> None:
+    """Note that a target has all there was of a session at a revision."""
+    connection.execute(
+        "INSERT OR REPLACE INTO shipped (target, session_id, revision, series) VALUES (?, ?, ?, ?)",
+        (target, session_id, revision, _encode_series(series)),
+    )
+
+
+def pending_sessions(connection: Connection, target: int | None) -> list[str]:
+    """Return the sessions of which a target lacks something, the newest first: live work goes before history.
+
+    A target that nothing was ever sent to (``None``) lacks all of them.
+    """
+    rows = connection.execute(
+        "SELECT sessions.session_id FROM sessions LEFT JOIN shipped"
+        " ON shipped.session_id = sessions.session_id AND shipped.target = ?"
+        " WHERE shipped.revision IS NOT sessions.revision ORDER BY ended_ns DESC, sessions.session_id",
+        (target or 0,),
+    )
+    return [session_id for (session_id,) in rows]

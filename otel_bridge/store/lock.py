@@ -1,0 +1,75 @@
+"""One writer at a time: a lock that ends with its process, however that ends (I/O)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from otel_bridge.errors import StoreError
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _take(file: IO[str]) -> None:
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _take(file: IO[str]) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class WriterLock:
+    """The right to write an index; ``holder`` says who has it, for people."""
+
+    def __init__(self, index: Path) -> None:
+        self._path = index.with_name(f"{index.name}.writer")
+        self._file: IO[str] | None = None
+
+    def acquire(self, holder: str) -> bool:
+        """Take the right if nobody has it, and say whether it was taken.
+
+        Raises:
+            StoreError: the lock file cannot be made.
+        """
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = os.fdopen(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600), "r+", encoding="utf-8")
+        except OSError as error:
+            raise StoreError(f"cannot write {self._path}: {error.strerror}") from error
+        try:
+            _take(file)
+        except OSError:
+            file.close()
+            return False
+        file.seek(0)
+        file.truncate()
+        file.write(holder)
+        file.flush()
+        self._file = file
+        return True
+
+    def holder(self) -> str:
+        """Return who has the right, as far as can be read."""
+        with suppress(OSError):
+            return self._path.read_text(encoding="utf-8", errors="replace").strip() or "another process"
+        return "another process"
+
+    def release(self) -> None:
+        """Give the right back."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> WriterLock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
