@@ -10,7 +10,10 @@ _MOST = (1 << 63) - 1
 
 
 def to_pusd(amount_usd: Decimal) -> int:
-    """Return an amount in picodollars (1e-12 USD): exact for every price per token there is, else rounded to even."""
+    """Return an amount in picodollars (1e-12 USD), exact for every price of the table.
+
+    A few third-party prices are binary fractions: what is finer is rounded half to even.
+    """
     scaled = _EXACT.scaleb(amount_usd, _PUSD_DIGITS)
     return fitting(int(scaled.to_integral_value(ROUND_HALF_EVEN, _EXACT)))
 

@@ -12,8 +12,9 @@ import msgspec
 from msgspec import Struct, field
 
 from otel_bridge.attribution import cost_by_change
-from otel_bridge.model import STANDARD_TERMS, Agent, ModelCall, Session, Terms, ToolCall, Turn, turn_calls
+from otel_bridge.model import Agent, ModelCall, Session, ToolCall, Turn, turn_calls
 from otel_bridge.store.cells import fitting, storable, to_pusd
+from otel_bridge.store.row_cells import agent_cells, model_call_cells, tool_call_cells, turn_cells
 from otel_bridge.store.schema import MODEL_CALLS, SESSION_FACTS, TOOL_CALLS, Cell, Row, Table
 from otel_bridge.vcs import PullRequest, PullRequestLink
 
@@ -47,27 +48,11 @@ def session_rows(session: Session, *, user_name: str | None = None) -> SessionRo
     walk = _Walk(rows, session)
     for turn in session.turns:
         walk.take_turn(turn)
-    calls = _columns(MODEL_CALLS, rows.model_calls)
-    cost_pusd = sum(cost for cost in calls["cost_pusd"] if cost != "")
+    calls, tools = _columns(MODEL_CALLS, rows.model_calls), _columns(TOOL_CALLS, rows.tool_calls)
+    cost_pusd = fitting(sum(cost for cost in calls["cost_pusd"] if cost != ""))
     rows.changes = _changes(session, cost_pusd)
     rows.problems = list(_problems(session))
-    facts = {
-        "agent": session.agent,
-        "user_name": user_name,
-        "project": session.project,
-        "title": session.title,
-        "branch": next((turn.context.branch for turn in reversed(session.turns) if turn.context.branch), None),
-        "started_ns": session.started_ns,
-        "ended_ns": session.ended_ns,
-        "forked_from": session.forked_from,
-        "client_cost_pusd": _pusd(session.client_cost_usd),
-        "unrecorded_cost_pusd": _pusd(session.unrecorded_cost_usd),
-        "unrecorded_reasons": _json(session.unrecorded_reasons),
-        "problem_count": session.problem_count,
-        "open_until_ns": _open_until_ns(session),
-        "cost_pusd": fitting(cost_pusd),
-        **_sums(calls, _columns(TOOL_CALLS, rows.tool_calls)),
-    }
+    facts = _own_facts(session) | _sums(calls, tools) | {"user_name": user_name, "cost_pusd": cost_pusd}
     rows.facts = tuple(facts[name] for name in SESSION_FACTS)
     return rows
 
@@ -82,7 +67,7 @@ class _Walk:
 
     def take_turn(self, turn: Turn) -> None:
         self._turn = turn.index
-        self._rows.turns.append(_turn(turn))
+        self._rows.turns.append(turn_cells(turn))
         for call in turn.calls:
             self._take_call(call, "")
         for tool in turn.late_tool_calls:
@@ -92,19 +77,19 @@ class _Walk:
 
     def _take_agent(self, agent: Agent) -> None:
         agent_id = storable(agent.id)
-        self._rows.agents.append(_agent(agent, agent_id, self._turn))
+        self._rows.agents.append(agent_cells(agent, agent_id, self._turn))
         for call in agent.calls:
             self._take_call(call, agent_id)
         for nested in agent.agents:
             self._take_agent(nested)
 
     def _take_call(self, call: ModelCall, agent_id: str) -> None:
-        self._rows.model_calls.append(_model_call(call, self._turn, agent_id))
+        self._rows.model_calls.append(model_call_cells(call, self._turn, agent_id))
         for tool in call.tool_calls:
             self._take_tool(tool, agent_id, call.key, call.model)
 
     def _take_tool(self, tool: ToolCall, agent_id: str, call_key: str, model: str) -> None:
-        self._rows.tool_calls.append(_tool_call(tool, self._turn, agent_id, call_key, model))
+        self._rows.tool_calls.append(tool_call_cells(tool, self._turn, agent_id, call_key, model))
         if tool.commits:
             self._rows.commits += [
                 (tool.id, position, commit.sha, commit.kind, commit.branch or "", commit.at_ns)
@@ -112,95 +97,6 @@ class _Walk:
             ]
         if tool.agent is not None:
             self._take_agent(tool.agent)
-
-
-def _turn(turn: Turn) -> Row:
-    prompt, context = turn.prompt, turn.context
-    return (
-        turn.index,
-        turn.key,
-        turn.ordinal,
-        turn.started_ns,
-        turn.ended_ns,
-        int(turn.is_complete),
-        turn.end_reason,
-        prompt.kind,
-        prompt.length,
-        prompt.command or "",
-        prompt.source or "",
-        turn.error_type or "",
-        len(turn.errors),
-        len(turn.hooks) + len(turn.closing_hooks),
-        len(turn.compactions),
-        context.cwd or "",
-        context.branch or "",
-        context.version or "",
-        context.entrypoint or "",
-    )
-
-
-def _model_call(call: ModelCall, turn: int, agent_id: str) -> Row:
-    usage = call.usage
-    hour_tokens = usage.cache_write_1h_tokens
-    return (
-        call.key,
-        turn,
-        agent_id,
-        call.message_id,
-        call.model,
-        call.requested_model or "",
-        call.started_ns,
-        call.ended_ns,
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cache_read_tokens,
-        usage.cache_write_5m_tokens + hour_tokens,
-        hour_tokens,
-        usage.reasoning_tokens,
-        usage.web_searches,
-        "" if call.cost_usd is None else to_pusd(call.cost_usd),
-        "" if call.terms == STANDARD_TERMS else _terms(call.terms),
-        int(call.output_is_lower_bound),
-        call.stop_reason or "",
-        call.effort or "",
-        call.skill or "",
-        call.mcp_server or "",
-        len(call.retries),
-        int(call.follows_compaction),
-        call.context.branch or "",
-    )
-
-
-def _terms(terms: Terms) -> str:
-    return " ".join(word for word in (terms.speed, terms.service_tier, terms.inference_geo) if word)
-
-
-def _tool_call(tool: ToolCall, turn: int, agent_id: str, call_key: str, model: str) -> Row:
-    return (
-        tool.id,
-        turn,
-        agent_id,
-        call_key,
-        model,
-        tool.name,
-        tool.started_ns,
-        "" if tool.ended_ns is None else tool.ended_ns,
-        tool.error_type or "",
-        tool.denial or "",
-        tool.decision or "",
-        tool.decision_source or "",
-        "" if tool.permission_wait_ns is None else tool.permission_wait_ns,
-        tool.mcp_server or "",
-        tool.mcp_tool or "",
-        tool.skill or "",
-        tool.executable or "",
-        "" if tool.exit_code is None else tool.exit_code,
-        tool.file_path or "",
-        tool.lines_added,
-        tool.lines_removed,
-        tool.web_searches,
-        tool.result_bytes,
-    )
 
 
 def _asking_model(session: Session, late: ToolCall) -> str:
@@ -214,25 +110,7 @@ def _asking_model(session: Session, late: ToolCall) -> str:
     return _NO_MODEL if newest is None else newest.model
 
 
-def _agent(agent: Agent, agent_id: str, turn: int) -> Row:
-    return (
-        agent_id,
-        turn,
-        agent.type or "",
-        agent.started_ns,
-        agent.ended_ns,
-        agent.description or "",
-        storable(agent.parent_agent_id or ""),
-        agent.tool_call_id or "",
-        agent.link,
-        int(agent.is_background),
-        int(agent.is_complete),
-        agent.error_type or "",
-        len(agent.errors),
-        len(agent.compactions),
-    )
-
-
+_Facts = dict[str, Cell | None]
 _Columns = dict[str, tuple[Any, ...]]
 
 
@@ -241,7 +119,24 @@ def _columns(table: Table, rows: list[Row]) -> _Columns:
     return dict(zip(table.columns, zip(*rows, strict=True) if rows else repeat(()), strict=False))
 
 
-def _sums(calls: _Columns, tools: _Columns) -> dict[str, Cell]:
+def _own_facts(session: Session) -> _Facts:
+    return {
+        "agent": session.agent,
+        "project": session.project,
+        "title": session.title,
+        "branch": next((turn.context.branch for turn in reversed(session.turns) if turn.context.branch), None),
+        "started_ns": session.started_ns,
+        "ended_ns": session.ended_ns,
+        "forked_from": session.forked_from,
+        "client_cost_pusd": _pusd(session.client_cost_usd),
+        "unrecorded_cost_pusd": _pusd(session.unrecorded_cost_usd),
+        "unrecorded_reasons": _json(session.unrecorded_reasons),
+        "problem_count": session.problem_count,
+        "open_until_ns": _open_until_ns(session),
+    }
+
+
+def _sums(calls: _Columns, tools: _Columns) -> _Facts:
     answered, asked = Counter(calls["model"]), Counter(tools["model"])
     models = sorted(answered | asked, key=lambda model: (-answered[model], model))
     unpriced = [model for model, cost in zip(calls["model"], calls["cost_pusd"], strict=True) if cost == ""]
