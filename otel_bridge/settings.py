@@ -22,6 +22,16 @@ def transcript_roots(env: Mapping[str, str]) -> list[Path]:
     return [folder if folder.name == "projects" else folder / "projects" for folder in folders]
 
 
+def data_folder(env: Mapping[str, str]) -> Path:
+    """Return the folder of what is kept between runs: ``OTEL_BRIDGE_DATA_DIR``, else the one the system has for it."""
+    configured = env.get("OTEL_BRIDGE_DATA_DIR", "").strip()
+    if configured:
+        return _expanded(configured)
+    import platformdirs  # seldom wanted, and 15 ms of start-up
+
+    return platformdirs.user_data_path("otel-bridge", appauthor=False)
+
+
 def _expanded(folder: str) -> Path:
     try:
         return Path(folder).expanduser()

@@ -38,10 +38,22 @@ class ExportSummary(Struct):
     problems: list[Problem] = []
     """The first ones."""
 
+    def __iadd__(self, other: ExportSummary) -> ExportSummary:
+        """Add what another export did; of its problems only the number."""
+        for name in _ADDED:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        return self
+
     @property
     def is_complete(self) -> bool:
         """True when the receiver took everything that was meant for it."""
         return self.delivery.is_complete
+
+
+_ADDED = (
+    "sessions", "turns", "open_turns", "spans", "events", "data_points", "calls", "cost_usd", "unpriced_calls",
+    "delivery", "problem_count",
+)  # fmt: skip
 
 
 def export_sessions(

@@ -82,9 +82,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def migrations() -> list[str]:
     """Return the scripts that make the schema, each a step from one version to the next."""
     folder = files("otel_bridge.store") / "migrations"
-    return [
-        script.read_text(encoding="utf-8") for script in sorted(folder.iterdir(), key=lambda script: script.name)
-    ]
+    return [script.read_text(encoding="utf-8") for script in sorted(folder.iterdir(), key=lambda script: script.name)]
 
 
 def _connect(path: Path, parameters: str) -> sqlite3.Connection:

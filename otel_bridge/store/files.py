@@ -58,6 +58,15 @@ def all_files(connection: Connection) -> list[StoredFile]:
     return [StoredFile(*row) for row in connection.execute(f"SELECT {light}, id FROM files")]
 
 
+def files_at(connection: Connection, paths: Iterable[str]) -> list[StoredFile]:
+    """Return the files that stand, or stood, under some paths, and all others of their sessions."""
+    found: dict[int, StoredFile] = {}
+    for path in paths:
+        rows = connection.execute(f"{_SELECT} WHERE session_id = (SELECT session_id FROM files WHERE path = ?)", (path,))
+        found.update({row[-1]: StoredFile(*row) for row in rows})
+    return list(found.values())
+
+
 def files_of_session(connection: Connection, session_id: str) -> list[StoredFile]:
     """Return the files of one session."""
     return [StoredFile(*row) for row in connection.execute(f"{_SELECT} WHERE session_id = ?", (session_id,))]
@@ -114,9 +123,7 @@ def put_tail(connection: Connection, file_id: int, data: bytes | None) -> None:
     """Replace what the last line without newline says; ``None`` if there is none."""
     connection.execute("DELETE FROM chunks WHERE file = ? AND number = ?", (file_id, _TAIL))
     if data is not None:
-        connection.execute(
-            "INSERT INTO chunks (file, number, level, data) VALUES (?, ?, 0, ?)", (file_id, _TAIL, data)
-        )
+        connection.execute("INSERT INTO chunks (file, number, level, data) VALUES (?, ?, 0, ?)", (file_id, _TAIL, data))
 
 
 def chunks_to_merge(connection: Connection, file_id: int) -> list[Chunk]:

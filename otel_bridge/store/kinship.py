@@ -111,9 +111,7 @@ def unsettled_sessions(connection: Connection) -> list[str]:
 
 def mark_settled(connection: Connection, session_ids: Iterable[str]) -> None:
     """Note that the rows of sessions say what they should."""
-    connection.executemany(
-        "DELETE FROM unsettled WHERE session_id = ?", [(session_id,) for session_id in session_ids]
-    )
+    connection.executemany("DELETE FROM unsettled WHERE session_id = ?", [(session_id,) for session_id in session_ids])
 
 
 def _cells(session: int, project: str | None, link: BranchLink) -> tuple[int, str, str, str, int, str, int]:

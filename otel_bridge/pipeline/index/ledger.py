@@ -50,12 +50,18 @@ class Ledger:
         lists = (store.pending_sessions(self._connection, target) for target in self._targets.values())
         return list(dict.fromkeys(session_id for sessions in lists for session_id in sessions))
 
+    def idle_sessions(self, until_ns: int) -> list[str]:
+        """Return the sessions with an open turn in which nothing happened since a time."""
+        rows = self._connection.execute(
+            "SELECT session_id FROM sessions WHERE open_until_ns BETWEEN 1 AND ?", (until_ns,)
+        )
+        return [session_id for (session_id,) in rows]
+
     def lacking(self, signal: Signal, session_id: str) -> bool:
         """Tell whether the target of a signal lacks a session's present revision."""
         target = self._targets.get(signal)
         return signal in self._places and (
-            target is None
-            or store.shipped_revision(self._connection, target, session_id) != self._revision(session_id)
+            target is None or store.shipped_revision(self._connection, target, session_id) != self._revision(session_id)
         )
 
     def start(self, signal: Signal, session_id: str) -> None:
@@ -102,9 +108,7 @@ class Ledger:
                 keys.clear()
             for signal, session_id in done:
                 load = self._loads.pop((signal, session_id))
-                store.note_shipped(
-                    self._connection, self._target(signal), session_id, load.revision, load.series
-                )
+                store.note_shipped(self._connection, self._target(signal), session_id, load.revision, load.series)
 
     def _target(self, signal: Signal) -> int:
         known = self._targets[signal]

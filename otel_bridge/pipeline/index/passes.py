@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from sqlite3 import Connection
 
 from msgspec import Struct
 
@@ -14,9 +15,10 @@ from otel_bridge.pipeline.index.plan import SessionJob, make_plan
 from otel_bridge.pipeline.index.reading import SessionReading, read_session
 from otel_bridge.pipeline.index.settling import settle
 from otel_bridge.pipeline.index.writing import write_reading
-from otel_bridge.sources.transcript.discover import discover_sessions
+from otel_bridge.sources.transcript.discover import SessionFiles, discover_files, discover_sessions
 from otel_bridge.store import files
 from otel_bridge.store.database import transaction
+from otel_bridge.store.files import StoredFile
 from otel_bridge.store.pruning import pruned_sessions
 
 _PARALLEL_FROM_BYTES = 24 << 20
@@ -53,18 +55,23 @@ def index_files(
     *,
     now_ns: int,
     options: IndexOptions,
+    changed: Collection[str] | None = None,
     progress: Callable[[int, int], None] = lambda _, __: None,
 ) -> PassReport:
     """Bring the index up to date with the files under some roots; work is proportional to what is new.
 
-    ``progress`` is told bytes done and bytes to do. An interrupted pass loses what it was writing, nothing else; the
-    next one goes on. Raises sqlite3.Error if the index cannot be written.
+    ``changed`` are paths to look at instead of all; ``progress`` is told bytes done and bytes to do. A pass that is
+    interrupted loses what it was writing, nothing else; the next one goes on.
+
+    Raises:
+        NotFoundError: a root does not exist or cannot be read.
+        sqlite3.Error: the index cannot be written.
     """
     connection = place.connection
     rows_before = connection.total_changes
-    stored = files.all_files(connection)
-    sessions = discover_sessions(roots, {file.path: file.session_id for file in stored})
-    plan = make_plan(sessions, stored, pruned_sessions(connection))
+    pruned = pruned_sessions(connection)
+    sessions, stored = _look(connection, roots, changed, pruned)
+    plan = make_plan(sessions, stored, pruned)
     report = PassReport(files=sum(len(session.files) for session in sessions))
     if plan.gone:
         with transaction(connection):
@@ -78,6 +85,27 @@ def index_files(
     report.sessions = settle(place, now_ns=now_ns, made=made, workers=options.workers)
     report.rows_written = connection.total_changes - rows_before
     return report
+
+
+def _look(
+    connection: Connection, roots: Iterable[Path], changed: Collection[str] | None, pruned: Collection[str]
+) -> tuple[list[SessionFiles], list[StoredFile]]:
+    """Return what is on disk and what is stored of it: everything, or what some changed paths are about."""
+    if changed is not None and all(map(_is_file_of_interest, changed)):
+        paths = {path.removesuffix(".meta.json").removesuffix(".jsonl") + ".jsonl" for path in changed}
+        stored = {file.id: file for file in files.files_at(connection, paths)}
+        sessions = discover_files(paths, {file.path: file.session_id for file in stored.values()})
+        for session in sessions:
+            stored.update({file.id: file for file in files.files_of_session(connection, session.session_id)})
+        if not any(session.session_id in pruned for session in sessions):
+            return sessions, list(stored.values())
+    everything = files.all_files(connection)
+    return discover_sessions(roots, {file.path: file.session_id for file in everything}), everything
+
+
+def _is_file_of_interest(path: str) -> bool:
+    """Tell a transcript from what may be a folder: a folder that came or went says nothing of its files."""
+    return path.endswith((".jsonl", ".meta.json"))
 
 
 def _readings(

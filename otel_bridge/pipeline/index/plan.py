@@ -68,8 +68,9 @@ def make_plan(sessions: Sequence[SessionFiles], stored: Iterable[StoredFile], pr
     """
     by_path = {file.path: file for file in stored}
     found = {file.path for session in sessions for file in session.files}
-    missing = [file for file in by_path.values() if file.path not in found and not os.path.lexists(file.path)]
-    movable = _Movable(missing)
+    elsewhere = [file for file in by_path.values() if file.path not in found]
+    missing = [file for file in elsewhere if not os.path.lexists(file.path)]
+    movable = _Movable(elsewhere, missing)
     known_sessions = {file.session_id for file in by_path.values()}
     plan = Plan()
     for session in sessions:
@@ -101,18 +102,16 @@ def _meta_mtime_ns(file: TranscriptFile) -> int:
 
 
 class _Movable:
-    """Stored files that are missing, to be found again under other names."""
+    """Stored files that may be found again under other names."""
 
-    def __init__(self, missing: Iterable[StoredFile]) -> None:
+    def __init__(self, elsewhere: Iterable[StoredFile], missing: Iterable[StoredFile]) -> None:
         self.taken: set[int] = set()
-        self._candidates: dict[tuple[object, object], StoredFile] = {}
-        for file in missing:
-            self._candidates[file.session_id, file.agent_id] = file
-            self._candidates[file.device, file.inode] = file
+        self._by_identity = {(file.device, file.inode): file for file in elsewhere}
+        self._by_name = {(file.session_id, file.agent_id): file for file in missing}
 
     def take(self, file: TranscriptFile) -> StoredFile | None:
-        """Return a missing file that may be this one: the same inode, or the same session and agent."""
-        candidate = self._candidates.get(file.identity) or self._candidates.get((file.session_id, file.agent_id))
+        """Return the stored file of the same inode, whatever its path; else a missing one of that session and agent."""
+        candidate = self._by_identity.get(file.identity) or self._by_name.get((file.session_id, file.agent_id))
         if candidate is None or candidate.id in self.taken:
             return None
         self.taken.add(candidate.id)

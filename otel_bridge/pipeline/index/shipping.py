@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct, structs
 
@@ -43,18 +43,26 @@ class Shipper:
         self._open_sink = open_sink
         self._options = options
         self._now_ns = now_ns
+        self._idle: frozenset[str] = frozenset()
 
     def ship(
-        self, session_ids: Sequence[str], progress: Callable[[int, int], None] = lambda _, __: None
+        self,
+        session_ids: Iterable[str],
+        *,
+        idle: Iterable[str] = (),
+        progress: Callable[[int, int], None] = lambda _, __: None,
     ) -> ExportSummary:
         """Send what the targets lack of some sessions; stop when a target does not take it.
 
-        ``progress`` is told sessions done and to do.
+        ``idle`` are sessions whose open turn may be sent by now, though nothing about them is new. ``progress`` is told
+        sessions done and to do.
         """
         summary = ExportSummary()
+        self._idle = frozenset(idle)
+        session_ids = list(dict.fromkeys((*session_ids, *self._idle)))
         done = 0
         while done < len(session_ids):
-            start, sink = done, self._open_sink(self._ledger.settle)
+            sink = self._open_sink(self._ledger.settle)
             try:
                 items = 0
                 while done < len(session_ids) and items < _ITEMS_AT_ONCE:
@@ -70,12 +78,15 @@ class Shipper:
             if delivery.total.undelivered:
                 break
             progress(done, len(session_ids))
-            assert done > start
         return summary
 
     def _send(self, session_id: str, sink: Sink, summary: ExportSummary) -> int:
         """Hand over what the targets lack of a session and return the number of items."""
-        signals = [signal for signal in self._options.signals if self._ledger.lacking(signal, session_id)]
+        signals = [
+            signal
+            for signal in self._options.signals
+            if self._ledger.lacking(signal, session_id) or (signal is Signal.TRACES and session_id in self._idle)
+        ]
         try:
             session = self._library[session_id]
         except ForeignFormatError:  # only an older version could tell: its rows are all there is

@@ -70,13 +70,28 @@ def discover_sessions(roots: Iterable[Path], known: Mapping[str, str] = MappingP
     Raises:
         NotFoundError: a root does not exist or cannot be read.
     """
+    return _sessions((found for root in roots for found in _candidates(str(root))), known)
+
+
+def discover_files(paths: Iterable[str], known: Mapping[str, str]) -> list[SessionFiles]:
+    """Return the sessions of some files, as far as these are transcripts and there, with these files alone."""
+    found = []
+    for path in paths:
+        if path.endswith(".jsonl") and os.path.basename(path) not in _NOT_TRANSCRIPTS:  # noqa: PTH119
+            with suppress(OSError):
+                status = os.stat(path)  # noqa: PTH116
+                if S_ISREG(status.st_mode):
+                    found.append((path, status))
+    return _sessions(found, known)
+
+
+def _sessions(found: Iterable[tuple[str, os.stat_result]], known: Mapping[str, str]) -> list[SessionFiles]:
     candidates: dict[tuple[int, int], tuple[str, os.stat_result]] = {}
-    for root in roots:
-        for path, status in _candidates(str(root)):
-            identity = status.st_dev, status.st_ino
-            taken = candidates.get(identity)
-            if taken is None or _name_order(path) < _name_order(taken[0]):
-                candidates[identity] = path, status
+    for path, status in found:
+        identity = status.st_dev, status.st_ino
+        taken = candidates.get(identity)
+        if taken is None or _name_order(path) < _name_order(taken[0]):
+            candidates[identity] = path, status
     return group_files(
         TranscriptFile(path, session_id, agent_id, status.st_size, status.st_mtime_ns, identity, status.st_uid)
         for identity, (path, status) in candidates.items()

@@ -1,0 +1,74 @@
+"""What changes under some folders, as it changes (I/O)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from threading import Event
+
+import watchfiles
+
+_GATHER_MS = 300
+"""Longest time changes are gathered while more keep coming."""
+
+_QUIET_MS = 25
+"""After so long without another change, what was gathered is given out."""
+
+_WAKE_MS = 500
+"""How often whoever waits is asked whether something is due."""
+
+_POLL_MS = 1500
+"""Pause between looks at file systems that send no events."""
+
+_MOUNTS = Path("/proc/self/mounts")
+_SILENT = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "drvfs", "v9fs", "fuse.sshfs", "virtiofs", "vboxsf"})
+"""File systems on which others write, or Windows does under WSL: the kernel sees no events of theirs."""
+
+
+def file_events(roots: Sequence[Path], stop: Event, *, look_every_s: float) -> Iterator[frozenset[str] | None]:
+    """Yield sets of changed paths; ``None`` at first and every ``look_every_s``, for a look at everything.
+
+    An empty set means that nothing changed for a moment. Ends when ``stop`` is set; or, after a ``None``, when a root
+    has gone: whoever watches decides on what to watch then.
+    """
+    looked_at = -look_every_s
+    is_silent = any(is_without_events(root) for root in roots)
+    changes = watchfiles.watch(
+        *roots,
+        watch_filter=None,
+        debounce=_GATHER_MS,
+        step=_QUIET_MS,
+        stop_event=stop,
+        rust_timeout=_WAKE_MS,
+        yield_on_timeout=True,
+        force_polling=is_silent or None,
+        poll_delay_ms=_POLL_MS if is_silent else 300,
+        raise_interrupt=False,
+        ignore_permission_denied=True,
+    )
+    # the first change given is the time-out after the watch has begun: nothing falls between a first look and it
+    for change in changes:
+        paths = frozenset(path for _, path in change)
+        if time.monotonic() - looked_at >= look_every_s:
+            looked_at = time.monotonic()
+            yield None
+            if not all(root.exists() for root in roots):
+                return
+        yield paths
+
+
+def is_without_events(folder: Path, mounts: Path = _MOUNTS) -> bool:
+    """Tell whether a folder lies on a file system that sends no events of what other machines write."""
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    target = str(folder.resolve())
+    best, kind = "", ""
+    for line in lines:
+        _, point, file_system, *_ = line.split(" ")
+        place = point.replace("\\040", " ")
+        if len(place) >= len(best) and (target == place or target.startswith(place.rstrip("/") + "/")):
+            best, kind = place, file_system
+    return kind in _SILENT
