@@ -10,6 +10,8 @@ from sqlite3 import Connection
 
 from msgspec import Struct
 
+_IS_TITLE = "session = ? AND ref = '' AND kind = 'title' AND file IS NULL"
+
 KINDS = ("prompt", "title", "command", "path", "error", "answer")
 
 
@@ -51,12 +53,10 @@ def delete_texts_of_session(connection: Connection, session: int) -> int:
 
 def set_title(connection: Connection, session: int, title: str | None, at_ns: int) -> int:
     """Make ``title`` the one title that search finds of a session; return the number of texts written and deleted."""
-    known = connection.execute(
-        "SELECT text, at_ns FROM texts WHERE session = ? AND kind = 'title' AND file IS NULL", (session,)
-    ).fetchall()
+    known = connection.execute(f"SELECT text, at_ns FROM texts WHERE {_IS_TITLE}", (session,)).fetchall()
     if known == ([(title, at_ns)] if title else []):
         return 0
-    deleted = _delete(connection, "session = ? AND kind = 'title' AND file IS NULL", session)
+    deleted = _delete(connection, _IS_TITLE, session)
     return deleted + (add_texts(connection, session, None, [IndexedText("title", at_ns, "", title)]) if title else 0)
 
 
