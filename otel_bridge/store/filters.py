@@ -10,12 +10,11 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from otel_bridge.errors import UsageError
-from otel_bridge.store.cells import to_pusd
+from otel_bridge.store.cells import storable, to_pusd
 from otel_bridge.vcs import pull_request
 
 _CHANGE = re.compile(r"(?P<repository>[^\s#]*)#(?P<number>\d{1,18})")
 _LITERAL = re.compile(r'"(?P<phrase>[^"]*)(?P<end>"|$)|(?P<word>[^\s"]+)')
-_SHORTEST_BEGINNING = 2
 _FOLDER = r"rtrim(replace(sessions.project, '\', '/'), '/')"
 
 
@@ -64,18 +63,21 @@ def match_words(text: str) -> str | None:
 
     What stands between quotes is a phrase. Nothing else has a meaning: each word is looked for as it is written, and
     what FTS5 takes for several (``src/app.py``) must stand side by side. The last word may be the beginning of one,
-    unless it is quoted or a single letter, which nearly every text has.
+    unless it is quoted or a single ASCII letter, which words of nearly every text begin with.
     """
-    found = [part for part in _LITERAL.finditer(text.replace("\0", " ")) if any(map(str.isalnum, part[0]))]
+    text = storable(text).replace("\0", " ")
+    found = [part for part in _LITERAL.finditer(text) if any(map(str.isalnum, part[0]))]
     if not found:
         return None
     words = " ".join(f'"{part["phrase"] or part["word"]}"' for part in found)
-    return words if found[-1]["end"] or len(found[-1][0]) < _SHORTEST_BEGINNING else f"{words}*"
+    last = found[-1]
+    is_whole = bool(last["end"]) or (len(last[0]) == 1 and last[0].isascii())
+    return words if is_whole else f"{words}*"
 
 
 def of_project(project: str) -> Condition:
     """Return the condition that a session ran in a folder or below it, or in a folder of that last name."""
-    folder = project.replace("\\", "/").rstrip("/")
+    folder = storable(project).replace("\\", "/").rstrip("/")
     sql = f"{_FOLDER} = ? OR substr({_FOLDER}, 1, ?) = ?"
     values: tuple[str | int, ...] = (folder, len(folder) + 1, f"{folder}/")
     if "/" in folder:
@@ -87,13 +89,13 @@ def _conditions(wanted: SessionFilter) -> Iterator[Condition]:
     if wanted.project is not None:
         yield of_project(wanted.project)
     if wanted.branch is not None:
-        yield _of_branch(wanted.branch)
+        yield _of_branch(storable(wanted.branch))
     if wanted.change is not None:
-        yield _of_change(wanted.change)
+        yield _of_change(storable(wanted.change.strip()))
     if wanted.model is not None:
-        yield Condition("instr(lower(sessions.models), lower(?))", (wanted.model,))
+        yield Condition("instr(lower(sessions.models), lower(?))", (storable(wanted.model),))
     if wanted.user is not None:
-        yield Condition("sessions.user_name = ?", (wanted.user,))
+        yield Condition("sessions.user_name = ?", (storable(wanted.user),))
     if wanted.since_ns is not None:
         yield Condition("sessions.started_ns >= ?", (wanted.since_ns,))
     if wanted.until_ns is not None:
@@ -114,8 +116,8 @@ def _of_branch(branch: str) -> Condition:
 def _of_change(change: str) -> Condition:
     touched = "SELECT session FROM changes WHERE (action IS NOT NULL OR cost_pusd <> 0) AND"
     if "://" in change:
-        return Condition(f"sessions.id IN ({touched} url = ?)", (pull_request("", 0, change.strip()).url,))
-    found = _CHANGE.fullmatch(change.strip())
+        return Condition(f"sessions.id IN ({touched} url = ?)", (pull_request("", 0, change).url,))
+    found = _CHANGE.fullmatch(change)
     if found is None:
         raise UsageError(f"{change!r} names no pull request; write owner/name#12, #12 or its URL")
     number = int(found["number"])

@@ -79,6 +79,7 @@ def ids(index: sqlite3.Connection, **wanted: object) -> list[str]:
         ({"model": "SONNET"}, ["small", "late"]),
         ({"model": "%"}, []),
         ({"user": "ann"}, []),
+        ({"user": "\udcff", "project": "\udcff", "branch": "\udcff", "model": "\udcff", "text": "\udcff"}, []),
         ({"since_ns": at_ns(100)}, ["dear", "late"]),
         ({"until_ns": at_ns(100)}, ["small"]),
         ({"since_ns": at_ns(1), "until_ns": at_ns(200)}, ["dear"]),

@@ -4,7 +4,7 @@ import sqlite3
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -81,6 +81,7 @@ def test_an_update_of_an_unknown_session_inserts_it() -> None:
     assert dump(index) == dump(index_of(long_session(3)))
 
 
+@settings(max_examples=50)
 @given(st.lists(sessions, min_size=2, max_size=3))
 def test_after_an_update_the_tables_say_what_the_rows_say(versions: list[Session]) -> None:
     """Whatever they said before, and nothing of other sessions has changed."""
