@@ -63,7 +63,7 @@ def match_words(text: str) -> str | None:
 
     What stands between quotes is a phrase. Nothing else has a meaning: each word is looked for as it is written, and
     what FTS5 takes for several (``src/app.py``) must stand side by side. The last word may be the beginning of one,
-    unless it is quoted or a single ASCII letter, which words of nearly every text begin with.
+    unless it is quoted or has less than three ASCII letters: some word of nearly every text begins with these.
     """
     text = storable(text).replace("\0", " ")
     found = [part for part in _LITERAL.finditer(text) if any(map(str.isalnum, part[0]))]
@@ -71,7 +71,7 @@ def match_words(text: str) -> str | None:
         return None
     words = " ".join(f'"{part["phrase"] or part["word"]}"' for part in found)
     last = found[-1]
-    is_whole = bool(last["end"]) or (len(last[0]) == 1 and last[0].isascii())
+    is_whole = bool(last["end"]) or (len(last[0]) < 3 and last[0].isascii())
     return words if is_whole else f"{words}*"
 
 
