@@ -1,0 +1,49 @@
+"""Work that many processes may ask for at once: one does it, and once more if it was asked for meanwhile (I/O)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from fcntl import LOCK_EX, LOCK_NB, flock
+from hashlib import sha256
+from pathlib import Path
+
+
+class Errand:
+    """A piece of work by the folder where it keeps its lock and what went wrong last."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._wanted = folder / "wanted"
+        self._troubles = folder / "troubles"
+
+    def run(self, work: Callable[[], str]) -> bool:
+        """Do the work, which returns what went wrong; False if another process is at it and will do it once more.
+
+        Asking comes before the lock is tried, and the lock is tried again while anybody has asked: nobody who asks is
+        left without a run that began afterwards.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._wanted.touch()
+        while self._wanted.exists():
+            with (self._folder / "lock").open("a") as lock:
+                try:
+                    flock(lock, LOCK_EX | LOCK_NB)
+                except BlockingIOError:
+                    return False
+                while self._wanted.exists():
+                    self._wanted.unlink(missing_ok=True)
+                    self._troubles.write_text(work(), encoding="utf-8")
+        return True
+
+    def troubles(self) -> str:
+        """Return what went wrong when the work was done last; nothing if nothing did, or it never was."""
+        with suppress(FileNotFoundError):
+            return self._troubles.read_text(encoding="utf-8")
+        return ""
+
+
+def path_key(*paths: Path) -> str:
+    """Return a file name that stands for paths, wherever they are seen from."""
+    places = "\0".join(str(path.resolve()) for path in paths)
+    return sha256(places.encode("utf-8", "surrogateescape")).hexdigest()[:16]
