@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +57,18 @@ def cli_page() -> str:
     parts = [f"# Command line\n\n{GENERATED}\n\n{code(help_of(app, 'otel-bridge'))}"]
     for name in sorted(COMMANDS):
         module: Any = importlib.import_module(f"otel_bridge.cli.{name}")
-        parts.append(f"## {name}\n\n{code(help_of(module.command, f'otel-bridge {name}'))}")
+        parts += command_parts(module.command, name)
     parts.append(EXIT_CODES)
     return "\n\n".join(parts) + "\n"
+
+
+def command_parts(command: click.Command, name: str) -> Iterator[str]:
+    """Yield the help of a command and of the commands below it."""
+    yield f"##{'#' * name.count(' ')} {name}\n\n{code(help_of(command, f'otel-bridge {name}'))}"
+    if isinstance(command, click.Group):
+        for inner, below in sorted(command.commands.items()):
+            if not below.hidden:
+                yield from command_parts(below, f"{name} {inner}")
 
 
 EXIT_CODES = """\

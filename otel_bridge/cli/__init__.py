@@ -16,7 +16,9 @@ from otel_bridge.errors import BridgeError
 COMMANDS = {
     "doctor": "Check what is here and what can be reached.",
     "export": "Send sessions as OpenTelemetry spans, events and metrics.",
+    "hook": "Keep a project's metrics fresh after each answer.",
     "prices": "List prices per million tokens.",
+    "report": "Write what sessions add up to into files.",
     "show": "Show one session as a tree.",
     "stats": "Add up calls, tokens and cost.",
 }
