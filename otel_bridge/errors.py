@@ -5,6 +5,7 @@ BridgeError
 ├── NotFoundError     nothing there to work on (exit code 3)
 ├── DeliveryError     telemetry could not be handed over completely (exit code 4)
 └── StoreError        the index cannot be used (exit code 5)
+    └── BusyError     because another process is writing it
 """
 
 from __future__ import annotations
@@ -38,3 +39,7 @@ class StoreError(BridgeError):
     """The index cannot be opened, written or shared; the sentence says where it is and who holds it."""
 
     exit_code = 5
+
+
+class BusyError(StoreError):
+    """Another process is writing the index; the sentence says which."""

@@ -92,6 +92,7 @@ def _work(
 ) -> NoReturn:
     """Be a child process: do items until none is left. Whatever fails here, the parent finds out by doing it again."""
     try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # how the parent ends us, whatever it does on that signal itself
         gc.disable()  # the work makes millions of short-lived objects and no cycles
         with open(sender, "wb") as pipe:
             while (index := counter.take()) < len(items):

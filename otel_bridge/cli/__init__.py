@@ -14,13 +14,20 @@ from otel_bridge.cli.printable import printable
 from otel_bridge.errors import BridgeError
 
 COMMANDS = {
+    "db": "Check the index, or say what is in it.",
     "doctor": "Check what is here and what can be reached.",
     "export": "Send sessions as OpenTelemetry spans, events and metrics.",
     "hook": "Keep a project's metrics fresh after each answer.",
     "prices": "List prices per million tokens.",
+    "prune": "Archive old sessions and remove them from the index.",
     "report": "Write what sessions add up to into files.",
+    "search": "Find sessions by their prompts, commands, paths and errors.",
+    "sessions": "List sessions by project, branch, pull request, model, user, time or cost.",
     "show": "Show one session as a tree.",
     "stats": "Add up calls, tokens and cost.",
+    "sync": "Bring the index, and an endpoint, up to date once.",
+    "up": "Run it all: index, watch, send, answer scrapes and health checks.",
+    "watch": "Keep the index, and an endpoint, up to date as sessions grow.",
 }
 """Command name → short help; each lives in the module of its name."""
 

@@ -17,7 +17,8 @@ from otel_bridge.sinks.console import ConsoleSink
 from otel_bridge.sinks.fanout import FanOut
 from otel_bridge.sinks.file import open_file_sink
 from otel_bridge.sinks.open import open_otlp_sink
-from otel_bridge.sinks.otlp.config import OtlpConfig, OtlpProtocol
+from otel_bridge.sinks.otlp.config import OtlpConfig, OtlpProtocol, names_endpoint
+from otel_bridge.sinks.otlp.delivery import OnSettled
 from otel_bridge.sinks.otlp.retry import RetryPolicy
 from otel_bridge.telemetry import Signal
 
@@ -28,6 +29,16 @@ protocol_option = click.option(
     help="How to talk to it; default: OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf.",
 )
 
+
+only_option = click.option(
+    "--only", type=click.Choice([signal.value for signal in Signal]), multiple=True,
+    help="Send only this signal; may be repeated.",
+)  # fmt: skip
+give_up_option = click.option(
+    "--give-up", "give_up_s", type=click.FloatRange(min=0), default=60, show_default=True, metavar="SECONDS",
+    help="How long to try again a request that finds nobody or a busy receiver.",
+)  # fmt: skip
+with_paths_option = click.option("--paths", "with_paths", is_flag=True, help="Send working folders and file names too.")
 
 SYNC_HEADER = {"x-otel-bridge-sync": "1"}
 """Asks our collector configurations to pass on at once what we send, so that the answer is that of the store: a queue
@@ -80,6 +91,11 @@ def destination(
     return Destination(otlp, file, to_console, nowhere)
 
 
+def has_destination(env: Mapping[str, str], endpoint: str | None) -> bool:
+    """Tell whether there is an endpoint to send to."""
+    return endpoint is not None or any(names_endpoint(env, signal) for signal in Signal)
+
+
 def without_missing_pipelines(to: Destination) -> Destination:
     """Ask each endpoint whether it knows its signal; leave out, with a sentence, those that know only others."""
     missing = missing_pipelines({config.signal: config for config in to.otlp})
@@ -101,12 +117,21 @@ def open_local_sinks(to: Destination) -> list[Sink]:
     return sinks
 
 
-def open_sink(to: Destination, local: list[Sink], *, give_up_s: float, notify: Callable[[str], None]) -> Sink:
+def open_sink(
+    to: Destination,
+    local: list[Sink],
+    *,
+    give_up_s: float,
+    notify: Callable[[str], None],
+    on_settled: OnSettled = lambda _, __: None,
+) -> Sink:
     """Open the way to the endpoints too and return all as one sink; nothing is connected before the first request.
 
-    ``notify`` is told of a receiver that is away.
+    ``notify`` is told of a receiver that is away, ``on_settled`` of items an endpoint has taken or refused for good.
     """
     retry = RetryPolicy(give_up_s=give_up_s)
-    remote = [open_otlp_sink(to.otlp, scope=SCOPE, retry=retry, notify=notify)] if to.otlp else []
+    remote = (
+        [open_otlp_sink(to.otlp, scope=SCOPE, retry=retry, notify=notify, on_settled=on_settled)] if to.otlp else []
+    )
     sinks = [*remote, *local]
     return sinks[0] if len(sinks) == 1 else FanOut(sinks)

@@ -2,55 +2,64 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
 from otel_bridge.cli.destination import (
+    Destination,
     destination,
     endpoint_option,
+    give_up_option,
+    only_option,
     open_local_sinks,
     open_sink,
     protocol_option,
+    with_paths_option,
     without_missing_pipelines,
 )
+from otel_bridge.cli.indexed import Source, data_dir_option, index_now, writer
 from otel_bridge.cli.json_output import print_json
+from otel_bridge.cli.library import open_library
 from otel_bridge.cli.options import common_options, find_sessions
-from otel_bridge.cli.printable import printable
+from otel_bridge.cli.printable import say
+from otel_bridge.cli.progress import adding_up, progress_bars
+from otel_bridge.cli.shipping import check_delivery, say_summary, ship_pending, target_of
 from otel_bridge.convert import ContentPolicy, ConvertOptions
-from otel_bridge.errors import DeliveryError, UsageError
+from otel_bridge.errors import UsageError
 from otel_bridge.pipeline.export import ExportSummary, export_sessions
-from otel_bridge.pipeline.sessions import SessionLibrary
+from otel_bridge.pipeline.index.passes import IndexOptions
+from otel_bridge.pipeline.index.shipping import ShipOptions
+from otel_bridge.pipeline.sessions import Library, SessionLibrary
 from otel_bridge.resource import resource_attributes
 from otel_bridge.settings import environment, worker_count
 from otel_bridge.telemetry import Signal
-
-_REFRESH_S = 0.1
 
 
 @click.command("export", epilog="Example: otel-bridge export --endpoint http://localhost:4318")
 @common_options
 @endpoint_option
 @protocol_option
-@click.option("--only", type=click.Choice([signal.value for signal in Signal]), multiple=True,
-              help="Send only this signal; may be repeated.")  # fmt: skip
+@only_option
 @click.option("--to-file", metavar="FILE", help="Write OTLP/JSON lines as the collector does; - for stdout.")
 @click.option("--console", "to_console", is_flag=True, help="Print the spans as a tree.")
 @click.option("--content", type=click.Choice(["off", "messages", "tools", "all"]), default="off", show_default=True,
               help="Send texts too, secrets redacted and cut to --content-bytes.")  # fmt: skip
 @click.option("--content-bytes", type=click.IntRange(min=64), default=2048, show_default=True, metavar="N",
               help="Longest text sent.")  # fmt: skip
-@click.option("--give-up", "give_up_s", type=click.FloatRange(min=0), default=60, show_default=True, metavar="SECONDS",
-              help="How long to try again a request that finds nobody or a busy receiver.")  # fmt: skip
+@give_up_option
 @click.option("--include-open", is_flag=True, help="Also send turns that may still grow.")
 @click.option("--no-session-id", is_flag=True,
               help="Metrics without session ids: fewer series, exact only in one export of everything.")  # fmt: skip
-@click.option("--paths", "with_paths", is_flag=True, help="Send working folders and file names too.")
+@with_paths_option
+@data_dir_option
+@click.option("--no-store", is_flag=True,
+              help="Leave the index alone: read the transcripts and send all, what was sent before too.")  # fmt: skip
 def command(
     *,
     paths: tuple[Path, ...],
@@ -67,12 +76,14 @@ def command(
     include_open: bool,
     no_session_id: bool,
     with_paths: bool,
+    data_dir: Path | None,
+    no_store: bool,
 ) -> None:
     """Send sessions as OpenTelemetry GenAI spans, events and metrics.
 
-    The same transcripts always give the same telemetry at the same times, so sending again adds nothing new. A turn
-    that may still grow is held back until it is over; metrics count it already. Exits with 4 if the receiver did not
-    take everything.
+    Without a PATH the sessions of the index; an endpoint gets what it was not sent before. The same transcripts always
+    give the same telemetry at the same times, so sending again adds nothing new. A turn that may still grow is held
+    back until it is over; metrics count it already. Exits with 4 if the receiver did not take everything.
     """
     if as_json + to_console + (to_file == "-") > 1:
         raise UsageError("--json, --console and --to-file - all write to the standard output: give one of them")
@@ -85,93 +96,94 @@ def command(
         metrics_by_session=not no_session_id,
         paths=with_paths,
     )
-    files = find_sessions(paths, or_samples=or_samples)
-    sizes = {session.session_id: session.size_bytes for session in files}
-    local = open_local_sinks(to)
-    now_ns = time.time_ns()
-    with ExitStack() as undo, _progress(sum(sizes.values())) as (counted, sent):
-        for opened in local:
-            undo.callback(opened.abort)  # does nothing once it is closed
-        library = SessionLibrary(
-            files, now_ns=now_ns, workers=worker_count(), keep_content=content != "off", progress=counted
-        )
-        library.count()
-        if not only:
-            to = without_missing_pipelines(to)
+    run = _Run(paths, data_dir, or_samples, no_store, signals, options, to, give_up_s, bool(only))
+    is_booked = not (no_store or to.file or to.to_console or no_session_id)
+    summary = run.by_ledger() if is_booked else run.directly()
+    if as_json:
+        print_json(summary)
+    else:
+        say_summary(summary, to.places)
+    check_delivery(summary)
+
+
+class _Run(NamedTuple):
+    """One export, as the options want it."""
+
+    paths: tuple[Path, ...]
+    data_dir: Path | None
+    or_samples: bool
+    no_store: bool
+    signals: tuple[Signal, ...]
+    options: ConvertOptions
+    to: Destination
+    give_up_s: float
+    is_chosen: bool
+    """The user named the signals."""
+
+    def directly(self) -> ExportSummary:
+        """Send all sessions, whatever was sent before."""
+        local = open_local_sinks(self.to)
+        with ExitStack() as undo:
+            for opened in local:
+                undo.callback(opened.abort)  # does nothing once it is closed
+            library = undo.enter_context(self._library())
+            to = self._reachable()
+            sink = open_sink(to, local, give_up_s=self.give_up_s, notify=say)
+            (set_progress,) = undo.enter_context(progress_bars("sending", in_bytes=False))
+            done = count(1)
+            return export_sessions(
+                library,
+                sink,
+                self.options,
+                signals=self.signals,
+                unaware=library.unaware,
+                progress=lambda _: set_progress(next(done), len(library.session_ids)),
+            )
+
+    def by_ledger(self) -> ExportSummary:
+        """Send what the endpoints were not sent before, and note it."""
+        source = Source((), self.data_dir, or_samples=self.or_samples)
+        if not self.paths:
+            index_now(source, command="export", options=IndexOptions(worker_count()))
+        elif not source.path.exists():
+            return self.directly()
+        with ExitStack() as stack:
+            library = stack.enter_context(self._library())
+            place = stack.enter_context(writer(source, command="export"))
+            options = ShipOptions(self.options, self.signals)
+            target = target_of(self._reachable(), options, give_up_s=self.give_up_s)
+            summary = ship_pending(place, library, target)
+        if not summary.sessions:
+            say(f"nothing new for {', '.join(self.to.places)}; --no-store sends all of it again, with the same ids")
+        return summary
+
+    @contextmanager
+    def _library(self) -> Iterator[Library]:
+        """Open the sessions; files are counted now, before other threads are started (``SessionLibrary.count``)."""
+        keep_content = self.options.content.messages or self.options.content.tools
+        if not (self.paths or self.no_store or keep_content):
+            with open_library((), self.data_dir, or_samples=self.or_samples) as library:
+                yield library
+            return
+        files = find_sessions(self.paths, or_samples=self.or_samples)
+        total = sum(session.size_bytes for session in files)
+        with progress_bars("counting") as (set_progress,):
+            counted = adding_up(set_progress, total)
+            read = SessionLibrary(
+                files, now_ns=time.time_ns(), workers=worker_count(), keep_content=keep_content, progress=counted
+            )
+            read.count()
+        yield read
+
+    def _reachable(self) -> Destination:
+        """Leave out, with a sentence, the signals that the endpoints know nothing of."""
+        to = self.to if self.is_chosen else without_missing_pipelines(self.to)
         for sentence in to.nowhere:
-            _say(f"! {sentence}")
-        sink = open_sink(to, local, give_up_s=give_up_s, notify=_say)
-        summary = export_sessions(
-            library,
-            sink,
-            options,
-            signals=signals,
-            unaware=library.unaware,
-            progress=lambda session: sent(sizes[session.id]),
-        )
-    _print_summary(summary, to.places, as_json=as_json)
-    if not summary.is_complete:
-        lost = summary.delivery.total
-        raise DeliveryError(f"{lost.rejected:,} items rejected, {lost.undelivered:,} not delivered (see the summary)")
+            say(f"! {sentence}")
+        return to
 
 
 def _content_policy(content: str, max_bytes: int) -> ContentPolicy:
     return ContentPolicy(
         messages=content in ("messages", "all"), tools=content in ("tools", "all"), max_bytes=max_bytes
     )
-
-
-@contextmanager
-def _progress(size_bytes: int) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
-    """Show a bar for counting and one for sending on stderr, where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield _ignore, _ignore
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description:<8}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    # without a thread of its own: counting forks, see SessionLibrary.count
-    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as progress:
-        shown_at = -_REFRESH_S
-        tasks = [progress.add_task(name, total=size_bytes) for name in ("counting", "sending")]
-
-        def advance(task: TaskID, done: int) -> None:
-            nonlocal shown_at
-            progress.advance(task, done)
-            if time.monotonic() - shown_at >= _REFRESH_S:
-                progress.refresh()
-                shown_at = time.monotonic()
-
-        yield partial(advance, tasks[0]), partial(advance, tasks[1])
-
-
-def _say(line: str) -> None:
-    click.echo(printable(line), err=True)
-
-
-def _ignore(size_bytes: int) -> None:
-    pass
-
-
-def _print_summary(summary: ExportSummary, places: list[str], *, as_json: bool) -> None:
-    if as_json:
-        print_json(summary)
-        return
-    accepted = summary.delivery.total
-    lines = [
-        f"{summary.sessions:,} sessions, {summary.turns:,} turns, {summary.calls:,} model calls,"
-        f" {summary.cost_usd:,.4f} USD" + (f" + {summary.unpriced_calls} unpriced" if summary.unpriced_calls else ""),
-        f"{summary.spans:,} spans, {summary.events:,} events and {summary.data_points:,} data points"
-        f" to {', '.join(places)}:"
-        f" {accepted.accepted:,} accepted, {accepted.rejected:,} rejected, {accepted.undelivered:,} undelivered"
-        + (f", {accepted.skipped:,} skipped (no endpoint for them)" if accepted.skipped else ""),
-    ]
-    if summary.open_turns:
-        lines.append(f"{summary.open_turns:,} turns are still open and were held back (--include-open sends them)")
-    if summary.problem_count:
-        lines.append(f"{summary.problem_count:,} problems in the transcripts; `otel-bridge stats --json` lists them")
-    lines += [f"! {failure}" for failure in summary.delivery.failures]
-    lines += [f"! rejected {entry.item}: {entry.reason}" for entry in summary.delivery.rejections[:10]]
-    for line in lines:
-        _say(line)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import click
+
 
 def printable(text: str) -> str:
     """Return one line of text with control characters made visible: names, paths and answers may hold anything."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def say(line: str) -> None:
+    """Tell the user something that is no result."""
+    click.echo(printable(line), err=True)

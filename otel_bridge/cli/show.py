@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
 
+from otel_bridge.cli.indexed import data_dir_option, no_sync_option
 from otel_bridge.cli.json_output import print_json
-from otel_bridge.cli.options import find_sessions, json_option, paths_argument, samples_option
-from otel_bridge.pipeline.sessions import SessionLibrary, find_session
-from otel_bridge.settings import worker_count
+from otel_bridge.cli.library import open_library
+from otel_bridge.cli.options import json_option, paths_argument, samples_option
+from otel_bridge.pipeline.sessions import find_session
 
 
 @click.command("show", epilog="Example: otel-bridge show 2efd1f5f")
@@ -18,16 +18,18 @@ from otel_bridge.settings import worker_count
 @paths_argument
 @json_option
 @samples_option
-def command(session: str, paths: tuple[Path, ...], as_json: bool, or_samples: bool) -> None:
+@data_dir_option
+@no_sync_option
+def command(
+    *, session: str, paths: tuple[Path, ...], as_json: bool, or_samples: bool, data_dir: Path | None, no_sync: bool
+) -> None:
     """Show one session as a tree: turns, model calls, tools, sub-agents, cost.
 
-    SESSION is the id or the start of it. All transcripts are looked at, because another session may own a part of a
-    forked one.
+    SESSION is the id or the start of it. Without a PATH the index is asked, which also has sessions whose transcripts
+    are gone. Of paths, all transcripts are looked at: another session may own a part of a forked one.
     """
-    files = find_sessions(paths, or_samples=or_samples)
-    session_id = find_session(files, session)
-    library = SessionLibrary(files, now_ns=time.time_ns(), workers=worker_count())
-    found = library[session_id]
+    with open_library(paths, data_dir, or_samples=or_samples, no_sync=no_sync) as library:
+        found = library[find_session(library.session_ids, session)]
     if as_json:
         print_json(found)
         return

@@ -90,20 +90,19 @@ class SessionLibrary(Library):
         )
 
 
-def find_session(sessions: Sequence[SessionFiles], prefix: str) -> str:
-    """Return the id of the one session whose id starts with ``prefix``.
+def find_session(session_ids: Sequence[str], prefix: str) -> str:
+    """Return the one session id that starts with ``prefix``.
 
     Raises:
         NotFoundError: none does.
         UsageError: several do.
     """
-    ids = [files.session_id for files in sessions]
-    if prefix in ids:
+    if prefix in session_ids:
         return prefix
-    matches = [session_id for session_id in ids if session_id.startswith((prefix.lower(), prefix))]
+    matches = [session_id for session_id in session_ids if session_id.startswith((prefix.lower(), prefix))]
     if not matches:
         raise NotFoundError(
-            f"no session begins with {prefix!r} among {len(sessions)}; `otel-bridge stats --all` lists them"
+            f"no session begins with {prefix!r} among {len(session_ids)}; `otel-bridge stats --all` lists them"
         )
     if len(matches) > 1:
         shown = ", ".join(matches[:4]) + (" …" if len(matches) > 4 else "")

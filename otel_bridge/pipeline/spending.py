@@ -19,14 +19,10 @@ def collect_spending(sessions: Sequence[SessionFiles], *, workers: int) -> list[
 
 def spent_by(census: SessionCensus) -> SessionSpend:
     """Return the times of a session's own calls, and when it began and ended."""
-    times = [at_ns for _, at_ns in (*census.prompts, *census.late_tools)]
     calls = []
     for call in census.calls:
-        times += [call.ended_ns, *call.tool_ends_ns.values()]
         cost_usd = call.cost_usd(price_call)
         if cost_usd is not None:
             calls.append((call.ended_ns, cost_usd))
-    known = [at_ns for at_ns in times if at_ns]
-    return SessionSpend(
-        census.session_id, min(known, default=0), max(known, default=0), tuple(calls), turns=len(census.prompts)
-    )
+    started_ns, ended_ns = census.times_ns()
+    return SessionSpend(census.session_id, started_ns, ended_ns, tuple(calls), turns=len(census.prompts))

@@ -122,10 +122,8 @@ def tally_calls(census: SessionCensus, *, zone: tzinfo) -> SessionTally:
     day, rate_card = day_of(zone), default_book().rate_card
     groups: defaultdict[tuple[str, str, RateCard | None], Totals] = defaultdict(Totals)
     lower_bound_calls = 0
-    times = [at_ns for _, at_ns in census.prompts]
     for call in census.calls:
         at_ns, card = call.ended_ns, None
-        times.append(at_ns)
         lower_bound_calls += not call.is_stopped
         usage, model, on = call.usage(), call.model, day(at_ns)
         if call.iterations:
@@ -137,20 +135,18 @@ def tally_calls(census: SessionCensus, *, zone: tzinfo) -> SessionTally:
         group.add_call(usage, cost)
         if call.tool_ends_ns:
             for result_ns in call.tool_ends_ns.values():
-                times.append(result_ns)
                 result_on = day(result_ns)
                 (group if result_on == on else groups[model, result_on, card]).tool_calls += 1
     for model, at_ns in census.late_tools:
-        times.append(at_ns)
         groups[model, day(at_ns), None].tool_calls += 1
     for (_, _, card), totals in groups.items():
         if card is not None:
             totals.cost_usd = card.cost(totals.usage())
-    known = [at_ns for at_ns in times if at_ns]
+    started_ns, ended_ns = census.times_ns()
     return SessionTally(
         groups=[(model, on, totals) for (model, on, _), totals in groups.items()],
-        started_ns=min(known, default=0),
-        ended_ns=max(known, default=0),
+        started_ns=started_ns,
+        ended_ns=ended_ns,
         lower_bound_calls=lower_bound_calls,
         unpriced_models=sorted({model for (model, _, _), totals in groups.items() if totals.unpriced_calls}),
     )

@@ -62,7 +62,8 @@ def files_at(connection: Connection, paths: Iterable[str]) -> list[StoredFile]:
     """Return the files that stand, or stood, under some paths, and all others of their sessions."""
     found: dict[int, StoredFile] = {}
     for path in paths:
-        rows = connection.execute(f"{_SELECT} WHERE session_id = (SELECT session_id FROM files WHERE path = ?)", (path,))
+        of_its_session = f"{_SELECT} WHERE session_id = (SELECT session_id FROM files WHERE path = ?)"
+        rows = connection.execute(of_its_session, (path,))
         found.update({row[-1]: StoredFile(*row) for row in rows})
     return list(found.values())
 

@@ -6,13 +6,8 @@ import pytest
 
 from otel_bridge.errors import NotFoundError, UsageError
 from otel_bridge.pipeline.sessions import SessionLibrary, find_session
-from otel_bridge.sources.transcript.discover import SessionFiles, discover_sessions
+from otel_bridge.sources.transcript.discover import discover_sessions
 from tests.transcripts import FORK, OTHER, SID, at_ns, call_keys, load, prompt, response, session_file, write
-
-
-def files(*session_ids: str) -> list[SessionFiles]:
-    """Return sessions without files."""
-    return [SessionFiles(session_id, ()) for session_id in session_ids]
 
 
 @pytest.mark.parametrize(
@@ -28,21 +23,21 @@ def files(*session_ids: str) -> list[SessionFiles]:
 )
 def test_the_start_of_an_id_is_enough(prefix: str, found: str) -> None:
     """One session must begin with it, in small or capital letters; a whole id is always right."""
-    assert find_session(files("5a1b2c3d", "ffff", "run", "run-2", "Demo-session"), prefix) == found
+    assert find_session(["5a1b2c3d", "ffff", "run", "run-2", "Demo-session"], prefix) == found
 
 
 def test_several_sessions_need_more_of_the_id() -> None:
     """The sentence names how many and some of them."""
     with pytest.raises(UsageError, match=r"^5 sessions begin with 'a' \(a1, a2, a3, a4 …\); give more of the id"):
-        find_session(files("a1", "a2", "a3", "a4", "a5", "b"), "a")
+        find_session(["a1", "a2", "a3", "a4", "a5", "b"], "a")
     with pytest.raises(UsageError, match=r"^2 sessions begin with '' \(a, b\)"):
-        find_session(files("a", "b"), "")
+        find_session(["a", "b"], "")
 
 
 def test_no_session_says_where_to_look() -> None:
     """The sentence says how many there are and how to list them."""
     with pytest.raises(NotFoundError, match="no session begins with 'x' among 2; `otel-bridge stats --all` lists them"):
-        find_session(files("a", "b"), "x")
+        find_session(["a", "b"], "x")
 
 
 def test_sessions_come_by_id_and_are_read_when_wanted(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ _GATHER_MS = 300
 _QUIET_MS = 25
 """After so long without another change, what was gathered is given out."""
 
-_WAKE_MS = 500
+_WAKE_MS = 250
 """How often whoever waits is asked whether something is due."""
 
 _POLL_MS = 1500

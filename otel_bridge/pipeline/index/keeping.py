@@ -63,39 +63,55 @@ class Keeper:
         roots: Callable[[], Sequence[Path]],
         *,
         options: IndexOptions,
-        target: Target | None,
+        target: Target | None = None,
         clock: Callable[[], int],
         notify: Callable[[str], None],
     ) -> None:
         self.place = place
+        self.options = options
+        """How to index. Processes may only be forked before there are threads: later rounds use one worker."""
         self.tally = Tally()
         self.troubles: dict[str, Trouble] = {}
         self._roots = roots
-        self._options = options
-        self._target = target
+        self.target = target
         self._clock = clock
         self._notify = notify
         self._missed = True
         """Changes may have been missed: the next round looks at everything."""
         self._is_dirty = True
         """Something may wait to be shipped."""
+        self.pending = 0
+        """Sessions of which the target lacks something."""
+
+    def look(self, progress: Callable[[int, int], None]) -> None:
+        """Look at everything and ship nothing yet; ``progress`` is told bytes read and to read."""
+        self._index(None, progress)
 
     def round(self, changed: Collection[str] | None) -> PassReport:
-        """Look at changed paths, at everything for ``None``, and ship what that brought."""
+        """Look at changed paths, at everything for ``None``, and ship a part of what waits, the newest first."""
         report = PassReport()
         looks_at_all = changed is None or self._missed
         if (changed or looks_at_all) and self._may_try("index"):
             report = self._index(None if looks_at_all else changed)
         elif changed:
             self._missed = True
-        if self._is_dirty and self._target is not None and self._may_try("target"):
-            self._ship(self._target)
+        if self._is_dirty and self.target is not None and self._may_try("target"):
+            self._ship(self.target)
         return report
 
-    def _index(self, changed: Collection[str] | None) -> PassReport:
+    def _index(
+        self, changed: Collection[str] | None, progress: Callable[[int, int], None] = lambda _, __: None
+    ) -> PassReport:
         started_ns = self._clock()
         try:
-            report = index_files(self.place, self._roots(), now_ns=started_ns, options=self._options, changed=changed)
+            report = index_files(
+                self.place,
+                self._roots(),
+                now_ns=started_ns,
+                options=self.options,
+                changed=changed,
+                progress=progress,
+            )
         except sqlite3.DatabaseError as error:
             self._missed = True
             self._index_failed(error)
@@ -136,8 +152,8 @@ class Keeper:
         if summary.delivery.total.undelivered:
             self._in_trouble("target", "; ".join(summary.delivery.failures) or "not everything was taken")
         else:
-            self._is_dirty = False
-            self._over("target", "everything is delivered again")
+            self._is_dirty = self.pending > 0
+            self._over("target", "the target takes data again")
 
     def _shipped(self, target: Target) -> ExportSummary:
         connection, now_ns = self.place.connection, self._clock()
@@ -145,7 +161,9 @@ class Keeper:
         idle = ledger.idle_sessions(now_ns - target.options.idle_ns)
         library = StoredLibrary(connection, now_ns=now_ns, session_ids=())
         shipper = Shipper(library, ledger, target.open_sink, target.options, now_ns=now_ns)
-        return shipper.ship(ledger.pending(), idle=idle)
+        summary = shipper.ship(ledger.pending(), idle=idle, only_once=True)
+        self.pending = len(ledger.pending())
+        return summary
 
     def _may_try(self, what: str) -> bool:
         trouble = self.troubles.get(what)

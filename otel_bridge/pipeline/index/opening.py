@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from otel_bridge.errors import StoreError
+from otel_bridge.errors import BusyError, StoreError
 from otel_bridge.model import Session
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError, unpack_all
@@ -33,13 +33,14 @@ def writing(
     ``holder`` is what others are told who want to write meanwhile; ``notify`` is told of damage.
 
     Raises:
-        StoreError: another process is writing and does not end in time, or nothing can be written there.
+        BusyError: another process is writing and does not end in time.
+        StoreError: nothing can be written there.
     """
     with WriterLock(path) as lock:
         deadline = time.monotonic() + wait_s
         while not lock.acquire(holder):
             if time.monotonic() >= deadline:
-                raise StoreError(f"the index {path} is being written by {lock.holder()}; it keeps it up to date")
+                raise BusyError(f"the index {path} is being written by {lock.holder()}; it keeps it up to date")
             time.sleep(_LOOK_EVERY_S)
         with closing(_open_or_recover(path, notify)) as connection:
             yield IndexPlace(path, connection)
@@ -64,6 +65,13 @@ def is_damage(error: sqlite3.Error) -> bool:
     """Tell a damaged file from a full disk, a lock and the like."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def repair(path: Path, damage: str, *, holder: str, notify: Callable[[str], None]) -> None:
+    """Recover an index that turned out to be damaged while it was used, unless another process does."""
+    with WriterLock(path) as lock:
+        if lock.acquire(holder):
+            recover(path, damage, notify).close()
 
 
 def recover(path: Path, damage: str, notify: Callable[[str], None]) -> sqlite3.Connection:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from otel_bridge.convert.redact import redact
 from otel_bridge.pipeline.index.owners import user_of
@@ -88,8 +88,10 @@ def _put_together(reading: SessionReading, parts: SessionParts, now_ns: int) -> 
     session = load_session(
         reading.job.session_id, lambda _: parts, price=price_call, now_ns=now_ns, relations=relations
     )
+    started_ns, ended_ns = relations.own_times_ns(session.id)
+    session = structs.replace(session, started_ns=started_ns, ended_ns=ended_ns)
     reading.rows = session_rows(session, user_name=reading.user_name)
-    reading.title, reading.started_ns = session.title, session.started_ns
+    reading.title, reading.started_ns = session.title, started_ns
     reading.project, reading.branch_links = parts.sorter.project, parts.sorter.asides().branch_links
 
 

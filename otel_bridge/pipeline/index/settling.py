@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from sqlite3 import Connection
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from otel_bridge.model import IDLE_TURN_NS
 from otel_bridge.parallel import map_unordered
@@ -86,6 +86,8 @@ class _Settler:
             session = library[session_id]
         except ForeignFormatError:
             return None
+        started_ns, ended_ns = library.relations.own_times_ns(session_id)
+        session = structs.replace(session, started_ns=started_ns, ended_ns=ended_ns)
         sorter = library.relations.sorter(session_id)
         user = connection.execute("SELECT user_name FROM sessions WHERE session_id = ?", (session_id,)).fetchone()
         rows = session_rows(session, user_name=user[0] if user else None)

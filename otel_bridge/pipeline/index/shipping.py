@@ -16,8 +16,9 @@ from otel_bridge.sinks import Sink
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
 from otel_bridge.telemetry import Batch, Signal
 
-_ITEMS_AT_ONCE = 20_000
-"""After so many items the sink is emptied: a target that is away costs no more work than that before it is noticed."""
+_ITEMS_AT_ONCE = 8_000
+"""After so many items the sink is emptied: a target that is away costs no more work than that before it is noticed, and
+live sessions wait no longer behind history."""
 
 OpenSink = Callable[[Callable[[Signal, Sequence[Item]], None]], Sink]
 """Opens a sink that tells of items with a final answer."""
@@ -50,12 +51,13 @@ class Shipper:
         session_ids: Iterable[str],
         *,
         idle: Iterable[str] = (),
+        only_once: bool = False,
         progress: Callable[[int, int], None] = lambda _, __: None,
     ) -> ExportSummary:
         """Send what the targets lack of some sessions; stop when a target does not take it.
 
-        ``idle`` are sessions whose open turn may be sent by now, though nothing about them is new. ``progress`` is told
-        sessions done and to do.
+        ``idle`` are sessions whose open turn may be sent by now, though nothing about them is new. With ``only_once``
+        the sink is emptied once, and what is left is for later. ``progress`` is told sessions done and to do.
         """
         summary = ExportSummary()
         self._idle = frozenset(idle)
@@ -75,7 +77,7 @@ class Shipper:
             delivery = sink.close()
             self._ledger.note()
             summary.delivery += delivery
-            if delivery.total.undelivered:
+            if delivery.total.undelivered or only_once:
                 break
             progress(done, len(session_ids))
         return summary

@@ -98,5 +98,14 @@ def read_stored(connection: Connection, session_id: str) -> SessionParts | None:
     return SessionParts(sorter, total, tuple(sorted(stored)))
 
 
+def total_account(connection: Connection) -> LineAccount:
+    """Return what became of all lines of all files, with the problems of all sessions."""
+    total = LineAccount()
+    for row in connection.execute("SELECT account, tail_account FROM files"):
+        for account in map(decode_account, row):
+            total.add(account)
+    return total
+
+
 def _transcript_file(row: StoredFile) -> TranscriptFile:
     return TranscriptFile(row.path, row.session_id, row.agent_id, row.size_bytes)

@@ -50,6 +50,16 @@ class SessionCensus(Struct, array_like=True):
     """The first working folder recorded in a main file."""
 
 
+    def times_ns(self) -> tuple[int, int]:
+        """Return the times of the first and the last prompt, call or tool result; zeros where nothing has a time."""
+        times = [at_ns for _, at_ns in (*self.prompts, *self.late_tools)]
+        for call in self.calls:
+            times.append(call.ended_ns)
+            times += call.tool_ends_ns.values()
+        known = [at_ns for at_ns in times if at_ns]
+        return min(known, default=0), max(known, default=0)
+
+
 class CensusTaker:
     """Collects the census of one session record by record; the files may come in any order."""
 

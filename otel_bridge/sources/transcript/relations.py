@@ -53,6 +53,10 @@ class Relations(ABC):
         birth_ns = ownership.births_ns.get(session_id, 0)
         return unrecorded_history(census, ownership.own_part(census), self._origin(session_id), birth_ns, price)
 
+    def own_times_ns(self, session_id: str) -> tuple[int, int]:
+        """Return the times of the first and the last thing the session did itself."""
+        return self.ownership(session_id).own_part(self.census(session_id)).times_ns()
+
     def _origin(self, session_id: str) -> SessionCensus | None:
         origin_id = self.origin_id(session_id)
         return self.census(origin_id) if origin_id else None

@@ -1,0 +1,157 @@
+"""The index as commands use it: where it lies, brought up to date before it is read."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from otel_bridge.cli.options import samples_folder
+from otel_bridge.cli.printable import say
+from otel_bridge.cli.progress import progress_bars
+from otel_bridge.errors import BusyError, NotFoundError, StoreError
+from otel_bridge.pipeline.index.opening import is_damage, reading, repair, writing
+from otel_bridge.pipeline.index.passes import IndexOptions, PassReport, index_files
+from otel_bridge.pipeline.index.place import IndexPlace
+from otel_bridge.settings import data_folder, environment, transcript_roots, worker_count
+from otel_bridge.sources.transcript.discover import discover_sessions
+from otel_bridge.store.database import FILE_NAME
+
+SAMPLES_FILE_NAME = "samples.sqlite3"
+"""Samples have an index of their own: they never mix with what somebody did."""
+
+data_dir_option = click.option(
+    "--data-dir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    help="Folder of the index; default: OTEL_BRIDGE_DATA_DIR, else the system's folder for data.",
+)  # fmt: skip
+no_sync_option = click.option("--no-sync", is_flag=True, help="Read the index as it is; write nothing.")
+
+
+def index_path(data_dir: Path | None, *, samples: bool = False) -> Path:
+    """Return where the index lies."""
+    return (data_dir or data_folder(environment())) / (SAMPLES_FILE_NAME if samples else FILE_NAME)
+
+
+def holder(command: str) -> str:
+    """Return who we are, as another process is told that finds the index being written."""
+    return f"`otel-bridge {command}` (process {os.getpid()})"
+
+
+def present_roots(paths: Sequence[Path] = ()) -> list[Path]:
+    """Return the folders given, else those of Claude Code's own that are there."""
+    return list(paths) or [root for root in transcript_roots(environment()) if root.exists()]
+
+
+class Source:
+    """Which index a command works on, and which folders fill it."""
+
+    def __init__(self, paths: Sequence[Path], data_dir: Path | None, *, or_samples: bool) -> None:
+        self.roots = present_roots(paths)
+        self.path = index_path(data_dir)
+        self.is_samples = False
+        if or_samples and not self.path.exists() and not discover_sessions(self.roots):
+            click.echo("no transcripts found: using the bundled sample sessions", err=True)
+            self.is_samples = True
+            self.roots = [samples_folder()]
+            self.path = index_path(data_dir, samples=True)
+
+
+@contextmanager
+def current_index(data_dir: Path | None, *, or_samples: bool = False, no_sync: bool = False) -> Iterator[IndexPlace]:
+    """Open the index to read it, after a pass over what is new.
+
+    Where another process writes it, that one keeps it up to date. Where nothing can be written, it is read as it is.
+
+    Raises:
+        NotFoundError: there is nothing in it.
+        StoreError: it cannot be made or read.
+    """
+    source = Source((), data_dir, or_samples=or_samples)
+    if not no_sync:
+        _bring_up_to_date(source)
+    try:
+        with reading(source.path) as place:
+            if place.connection.execute("SELECT 1 FROM sessions LIMIT 1").fetchone() is None:
+                raise _nothing_found(source)
+            yield place
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error) or no_sync:
+            raise StoreError(f"the index {source.path} cannot be read: {error}") from error
+        repair(source.path, str(error), holder=holder("sync"), notify=_warn)
+        raise StoreError(f"the index {source.path} was damaged and is made anew: run the command again") from error
+
+
+def index_now(source: Source, *, command: str, options: IndexOptions, wait_s: float = 0) -> PassReport:
+    """Make one pass over the folders of a source; a damaged index is repaired first.
+
+    Raises:
+        BusyError: another process writes the index.
+        StoreError: it cannot be written.
+    """
+    try:
+        return _one_pass(source, command, options, wait_s)
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise _not_written(source, error) from error
+        repair(source.path, str(error), holder=holder(command), notify=_warn)
+    try:
+        return _one_pass(source, command, options, wait_s)
+    except sqlite3.DatabaseError as error:
+        raise _not_written(source, error) from error
+
+
+@contextmanager
+def writer(source: Source, *, command: str, wait_s: float = 0) -> Iterator[IndexPlace]:
+    """Open the index as its one writer.
+
+    Raises:
+        BusyError: another process writes it.
+        StoreError: it cannot be written.
+    """
+    try:
+        with writing(source.path, holder=holder(command), wait_s=wait_s, notify=_warn) as place:
+            yield place
+    except sqlite3.DatabaseError as error:
+        raise _not_written(source, error) from error
+
+
+def first_pass(place: IndexPlace, roots: Sequence[Path], options: IndexOptions) -> PassReport:
+    """Bring an open index up to date, with a bar on stderr where that takes a while."""
+    with progress_bars("indexing") as (set_progress,):
+        return index_files(place, roots, now_ns=time.time_ns(), options=options, progress=set_progress)
+
+
+def _one_pass(source: Source, command: str, options: IndexOptions, wait_s: float) -> PassReport:
+    with writing(source.path, holder=holder(command), wait_s=wait_s, notify=_warn) as place:
+        return first_pass(place, source.roots, options)
+
+
+def _bring_up_to_date(source: Source) -> None:
+    try:
+        index_now(source, command="sync", options=IndexOptions(worker_count()))
+    except BusyError:
+        pass
+    except StoreError as error:
+        if not source.path.exists():
+            raise
+        _warn(f"{error}; read as it was before")
+
+
+def _nothing_found(source: Source) -> NotFoundError:
+    looked = ", ".join(map(str, source.roots or transcript_roots(environment())))
+    return NotFoundError(
+        f"no transcripts under {looked}. Give a PATH, set CLAUDE_CONFIG_DIR, or add --or-samples to see how it looks."
+    )
+
+
+def _not_written(source: Source, error: sqlite3.DatabaseError) -> StoreError:
+    return StoreError(f"cannot write the index {source.path}: {error}. Is there room on the disk?")
+
+
+def _warn(line: str) -> None:
+    say(f"! {line}")

@@ -1,0 +1,107 @@
+"""What ``sync``, ``watch`` and ``up`` have in common: which folders, which index, where to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from msgspec import Struct
+
+from otel_bridge.cli.destination import (
+    Destination,
+    destination,
+    endpoint_option,
+    has_destination,
+    only_option,
+    protocol_option,
+    with_paths_option,
+    without_missing_pipelines,
+)
+from otel_bridge.cli.indexed import Source, data_dir_option
+from otel_bridge.cli.options import paths_argument, samples_option
+from otel_bridge.cli.printable import say
+from otel_bridge.cli.shipping import target_of
+from otel_bridge.convert import ConvertOptions
+from otel_bridge.pipeline.index.keeping import Target
+from otel_bridge.pipeline.index.passes import IndexOptions
+from otel_bridge.pipeline.index.shipping import ShipOptions
+from otel_bridge.resource import resource_attributes
+from otel_bridge.settings import environment
+from otel_bridge.telemetry import Signal
+
+_NS_PER_MINUTE = 60 * 1_000_000_000
+
+
+class Keeping(Struct, frozen=True):
+    """The options as the user gave them."""
+
+    paths: tuple[Path, ...]
+    or_samples: bool
+    data_dir: Path | None
+    with_answers: bool
+    endpoint: str | None
+    protocol: str | None
+    only: tuple[str, ...]
+    with_paths: bool
+    idle_minutes: int
+
+    def source(self) -> Source:
+        """Return the folders to read and the index to keep."""
+        return Source(self.paths, self.data_dir, or_samples=self.or_samples)
+
+    def index_options(self, workers: int) -> IndexOptions:
+        """Return how to index."""
+        return IndexOptions(workers, self.with_answers)
+
+    def destination(self) -> Destination | None:
+        """Return where to send to, ``None`` where no endpoint is set.
+
+        Raises:
+            UsageError: an endpoint makes no sense.
+        """
+        if not has_destination(environment(), self.endpoint):
+            return None
+        signals = tuple(map(Signal, self.only)) or tuple(Signal)
+        return destination(
+            environment(), signals, endpoint=self.endpoint, protocol=self.protocol, file=None, to_console=False
+        )
+
+    def target(self, to: Destination, *, give_up_s: float, notify: Callable[[str], None] = say) -> Target:
+        """Return the target of the ledger; a signal that its endpoint knows nothing of is left out with a sentence."""
+        reachable = to if self.only else without_missing_pipelines(to)
+        for sentence in reachable.nowhere:
+            say(f"! {sentence}")
+        options = ShipOptions(
+            ConvertOptions(resource=resource_attributes(environment()), paths=self.with_paths),
+            tuple(config.signal for config in reachable.otlp),
+            self.idle_minutes * _NS_PER_MINUTE,
+        )
+        return target_of(reachable, options, give_up_s=give_up_s, notify=notify)
+
+
+def keeping_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add PATH… and the options of ``Keeping`` to a command, which gets them as ``keeping``."""
+
+    @wraps(function)
+    def with_keeping(**options: Any) -> Any:
+        own = {name: options.pop(name) for name in Keeping.__struct_fields__}
+        return function(keeping=Keeping(**own), **options)
+
+    for option in reversed((
+        paths_argument,
+        samples_option,
+        data_dir_option,
+        click.option("--index-answers", "with_answers", is_flag=True,
+                     help="Let answers of models be searched too, of lines read from now on."),
+        endpoint_option,
+        protocol_option,
+        only_option,
+        with_paths_option,
+        click.option("--idle", "idle_minutes", type=click.IntRange(min=1, max=30), default=30, show_default=True,
+                     metavar="MINUTES", help="Send a turn that is not over after so long without activity."),
+    )):  # fmt: skip
+        with_keeping = option(with_keeping)
+    return with_keeping

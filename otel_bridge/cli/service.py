@@ -1,0 +1,104 @@
+"""A command that keeps running: a first look at everything, rounds as files change, an orderly end."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from threading import Event
+from types import FrameType
+
+import click
+
+from otel_bridge.cli.indexed import Source, holder, present_roots
+from otel_bridge.cli.keeping import Keeping
+from otel_bridge.cli.printable import say
+from otel_bridge.cli.progress import progress_bars
+from otel_bridge.pipeline.index.events import file_events
+from otel_bridge.pipeline.index.keeping import Keeper
+from otel_bridge.pipeline.index.opening import writing
+from otel_bridge.settings import worker_count
+
+look_every_option = click.option(
+    "--look-every", "look_every_s", type=click.FloatRange(min=1), default=30, show_default=True, metavar="SECONDS",
+    help="Look at all files so often, whatever events say.",
+)  # fmt: skip
+
+_GIVE_UP_S = 2.0
+"""How long a request is tried before the round goes on; the next round tries again."""
+
+Serve = Callable[[Keeper, Source], AbstractContextManager[object]]
+"""What runs beside the rounds, from the first look on."""
+
+
+def run_service(
+    keeping: Keeping,
+    *,
+    command: str,
+    look_every_s: float,
+    serve: Serve = lambda _, __: nullcontext(),
+) -> None:
+    """Keep an index and its target up to date until a signal ends it.
+
+    Raises:
+        BusyError: another process writes the index.
+        StoreError: the index cannot be made.
+        UsageError: an endpoint makes no sense.
+    """
+    to, source = keeping.destination(), keeping.source()
+    with writing(source.path, holder=holder(command), notify=lambda line: say(f"! {line}")) as place:
+        keeper = Keeper(
+            place,
+            lambda: _roots(keeping, source),
+            options=keeping.index_options(worker_count()),
+            clock=time.time_ns,
+            notify=lambda line: say(f"! {line}"),
+        )
+        try:
+            with progress_bars("indexing") as (set_progress,):
+                keeper.look(set_progress)
+            keeper.options = keeping.index_options(1)
+            if to is not None:
+                keeper.target = keeping.target(to, give_up_s=_GIVE_UP_S, notify=lambda _: None)
+            say(f"watching {', '.join(map(str, source.roots)) or 'for transcripts to come'}; Ctrl-C ends it")
+            with serve(keeper, source), _until_signal() as stop:
+                _run(keeper, lambda: _roots(keeping, source), stop, look_every_s)
+        finally:
+            keeper.place.connection.close()
+
+
+def _run(keeper: Keeper, roots: Callable[[], list[Path]], stop: Event, look_every_s: float) -> None:
+    while not stop.is_set():
+        watched = roots()
+        if not watched:
+            keeper.round(None)
+            stop.wait(look_every_s)
+            continue
+        for changed in file_events(watched, stop, look_every_s=look_every_s):
+            keeper.round(changed)
+            if changed is None and roots() != watched:
+                break
+    keeper.round(None)
+
+
+def _roots(keeping: Keeping, source: Source) -> list[Path]:
+    """Return the folders to watch as they are now: one may come later."""
+    return source.roots if keeping.paths or source.is_samples else present_roots()
+
+
+@contextmanager
+def _until_signal() -> Iterator[Event]:
+    """Yield an event that a signal to end sets; outside of this block signals end the program at once."""
+    stop = Event()
+
+    def set_stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal calls it
+        stop.set()
+
+    before = {number: signal.signal(number, set_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
