@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,21 +9,18 @@ from pathlib import Path
 import click
 
 from otel_bridge.backends.detect import Endpoint, EndpointKind
+from otel_bridge.cli.checks import print_checks
 from otel_bridge.cli.destination import endpoint_option, protocol_option
-from otel_bridge.cli.json_output import print_json
 from otel_bridge.cli.options import json_option, paths_argument
-from otel_bridge.cli.printable import printable
 from otel_bridge.cli.reach import find_endpoint, open_store, way_of
 from otel_bridge.pipeline.backfill import check_prometheus, check_tempo
-from otel_bridge.pipeline.checks import FAILED, OK, WARNING, Check
+from otel_bridge.pipeline.checks import OK, WARNING, Check
 from otel_bridge.pipeline.checkup import check_endpoints, check_retention, check_transcripts, check_versions
 from otel_bridge.pipeline.preflight import History
 from otel_bridge.pipeline.spending import collect_spending
 from otel_bridge.settings import environment, transcript_roots, worker_count
 from otel_bridge.sources.transcript.discover import SessionFiles
 from otel_bridge.telemetry import Signal
-
-_MARKS = {OK: ("ok", "green"), FAILED: ("FAILED", "red")}
 
 
 @click.command("doctor", epilog="Example: otel-bridge doctor --endpoint http://localhost:14318")
@@ -60,12 +56,7 @@ def command(
     found = find_endpoint(env, endpoint, protocol) if endpoint else None
     checks += _endpoints(env, found, protocol)
     checks += _stores(env, sessions, found, prometheus_url, tempo_url)
-    if as_json:
-        print_json(checks)
-    else:
-        for check in checks:
-            _print(check)
-    sys.exit(any(check.verdict == FAILED for check in checks))
+    print_checks(checks, as_json=as_json)
 
 
 def _endpoints(env: Mapping[str, str], found: Endpoint | None, protocol: str | None) -> list[Check]:
@@ -96,11 +87,3 @@ def _stores(
         with tempo:
             checks += check_tempo(tempo, history)
     return checks
-
-
-def _print(check: Check) -> None:
-    mark, color = _MARKS.get(check.verdict, ("warning", "yellow"))
-    click.echo(f"{click.style(f'{mark:<8}', fg=color)}{check.name}: {printable(check.found)}")
-    for advice in (check.advice, *map(str, check.fixes)):
-        if advice:
-            click.echo(f"        → {printable(advice)}")

@@ -56,6 +56,10 @@ class Keeping(Struct, frozen=True):
         """Return how to index."""
         return IndexOptions(workers, self.with_answers)
 
+    def convert_options(self) -> ConvertOptions:
+        """Return how to convert."""
+        return ConvertOptions(resource=resource_attributes(environment()), paths=self.with_paths)
+
     def destination(self) -> Destination | None:
         """Return where to send to, ``None`` where no endpoint is set.
 
@@ -75,7 +79,7 @@ class Keeping(Struct, frozen=True):
         for sentence in reachable.nowhere:
             say(f"! {sentence}")
         options = ShipOptions(
-            ConvertOptions(resource=resource_attributes(environment()), paths=self.with_paths),
+            self.convert_options(),
             tuple(config.signal for config in reachable.otlp),
             self.idle_minutes * _NS_PER_MINUTE,
         )

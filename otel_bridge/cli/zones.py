@@ -1,14 +1,18 @@
-"""Which days are meant: the time zone option."""
+"""Which days and times are meant: the time zone option, and times as people write them."""
 
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, tzinfo
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import click
 
 from otel_bridge.errors import UsageError
 from otel_bridge.settings import environment
+
+_AGO = re.compile(r"(\d{1,6})([hdw])")
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 zone_option = click.option(
     "--timezone", metavar="NAME", help="Time zone of days, such as Europe/Prague or UTC; default: this machine's."
@@ -27,6 +31,26 @@ def zone_of(name: str | None) -> tzinfo:
     if zone is None:
         raise UsageError(f"--timezone: no zone {name!r} here; names look like Europe/Prague, or UTC")
     return zone
+
+
+def time_ns_of(option: str, text: str, zone: tzinfo, now: datetime) -> int:
+    """Return nanoseconds since the epoch: of a day's start, a time, or a span before now (``12h``, ``7d``, ``4w``).
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    ago = _AGO.fullmatch(text.strip())
+    try:
+        if ago:
+            at = now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        else:
+            at = datetime.fromisoformat(text.strip())
+            at = at if at.tzinfo else at.replace(tzinfo=zone)
+        return int(at.timestamp()) * 1_000_000_000
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{option} is {text!r}: give a day (2026-11-21), a time (2026-11-21T14:00), or how long ago (12h, 7d, 4w)"
+        ) from None
 
 
 def local_zone() -> tzinfo:

@@ -38,6 +38,8 @@ class SessionFilter(Struct, frozen=True, kw_only=True):
     max_cost_usd: Decimal | None = None
     text: str | None = None
     """Words that all stand in one text of the session (``match_words``)."""
+    is_only_here: bool = False
+    """Of some of its transcripts the index has all that is left."""
 
 
 class Condition(NamedTuple):
@@ -106,6 +108,8 @@ def _conditions(wanted: SessionFilter) -> Iterator[Condition]:
         yield Condition("sessions.cost_pusd <= ?", (to_pusd(wanted.max_cost_usd),))
     if wanted.text is not None:
         yield _of_text(wanted.text)
+    if wanted.is_only_here:
+        yield Condition("sessions.session_id IN (SELECT session_id FROM files WHERE is_present = 0)", ())
 
 
 def _of_branch(branch: str) -> Condition:

@@ -72,7 +72,7 @@ class Keeper:
         """How to index. Processes may only be forked before there are threads: later rounds use one worker."""
         self.tally = Tally()
         self.troubles: dict[str, Trouble] = {}
-        self._roots = roots
+        self.roots = roots
         self.target = target
         self._clock = clock
         self._notify = notify
@@ -106,7 +106,7 @@ class Keeper:
         try:
             report = index_files(
                 self.place,
-                self._roots(),
+                self.roots(),
                 now_ns=started_ns,
                 options=self.options,
                 changed=changed,

@@ -67,7 +67,7 @@ def read_growth(
         OSError: the file cannot be read.
     """
     with open(file.path, "rb") as stream:  # noqa: PTH123 - see TranscriptFile.path
-        is_rewritten = bool(checkpoint.offset_bytes) and not _begins_as_read(stream, checkpoint)
+        is_rewritten = bool(checkpoint.offset_bytes) and not begins_as_read(stream, checkpoint)
         start = START if is_rewritten else checkpoint
         size_bytes = stream.seek(0, 2)
         end_bytes = _end_of_lines(stream, start.offset_bytes, size_bytes)
@@ -95,7 +95,8 @@ def checksum(stream: BinaryIO, size_bytes: int) -> int | None:
     return crc
 
 
-def _begins_as_read(stream: BinaryIO, checkpoint: Checkpoint) -> bool:
+def begins_as_read(stream: BinaryIO, checkpoint: Checkpoint) -> bool:
+    """Tell whether a file begins with what was read of it."""
     return checksum(stream, checkpoint.offset_bytes) == checkpoint.crc
 
 
