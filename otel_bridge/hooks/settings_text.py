@@ -138,10 +138,9 @@ def _cut_out(text: str, hook: InstalledHook) -> str:
     start, end = command.value_start - hook.before, command.end + hook.after
     cut = text[: max(start, 0)] + text[end:]
     try:
-        is_right = start >= 0 and _document(cut) == _document(taken_out) and is_blank(cut) == is_blank(taken_out)
+        return cut if _document(cut) == _document(taken_out) else taken_out
     except (ValueError, RecursionError):
-        is_right = False
-    return cut if is_right else taken_out
+        return taken_out
 
 
 def _taken_out(text: str, hook: InstalledHook) -> str:

@@ -18,23 +18,24 @@ class Errand:
         self._troubles = folder / "troubles"
 
     def run(self, work: Callable[[], str]) -> bool:
-        """Do the work, which returns what went wrong; False if another process is at it and will do it once more.
+        """Do the work, which returns what went wrong; False if another process does it instead.
 
-        Asking comes before the lock is tried, and the lock is tried again while anybody has asked: nobody who asks is
-        left without a run that began afterwards.
+        Asking comes before the lock is tried, and whoever has had the lock looks again whether anybody asked meanwhile:
+        nobody who asks is left without a run that began afterwards.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         self._wanted.touch()
+        is_done = False
         while self._wanted.exists():
             with (self._folder / "lock").open("a") as lock:
                 try:
                     flock(lock, LOCK_EX | LOCK_NB)
                 except BlockingIOError:
-                    return False
-                while self._wanted.exists():
-                    self._wanted.unlink(missing_ok=True)
-                    self._troubles.write_text(work(), encoding="utf-8")
-        return True
+                    return is_done
+                self._wanted.unlink(missing_ok=True)
+                self._troubles.write_text(work(), encoding="utf-8")
+                is_done = True
+        return is_done
 
     def troubles(self) -> str:
         """Return what went wrong when the work was done last; nothing if nothing did, or it never was."""

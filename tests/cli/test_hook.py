@@ -139,9 +139,25 @@ def test_what_went_wrong_is_told_by_status(project: Path, tmp_path: Path) -> Non
     assert told.splitlines()[-1].startswith("last run 20")
     tasks.write_text('{"tasks": []}')
     assert here("hook", "run", home=tmp_path / "nowhere").returncode == 0
-    assert "no transcripts under" in here("hook", "status").stdout
+    told = here("hook", "status").stdout
+    assert "no transcripts under" in told
+    assert "a fault of otel-bridge" not in told
     assert here("hook", "run", home=home).returncode == 0
     assert "last run nothing went wrong" in here("hook", "status").stdout
+
+
+def test_a_fault_of_ours_is_told_by_status(
+    invoke: Invoke, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever breaks in the background is seen somewhere, in one line."""
+
+    def broken(*_: object) -> list[str]:
+        raise RuntimeError("oops")
+
+    monkeypatch.setattr("otel_bridge.cli.hook.refresh_metrics", broken)
+    monkeypatch.setattr("os.nice", lambda _: 0)
+    assert invoke("hook", "run").code == 0
+    assert "RuntimeError: oops; this is a fault of otel-bridge" in invoke("hook", "status").out
 
 
 def test_a_settings_file_that_cannot_be_read_is_said(invoke: Invoke, project: Path) -> None:

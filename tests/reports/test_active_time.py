@@ -79,6 +79,13 @@ def test_the_report_names_the_pauses() -> None:
     assert activity_report(minutes(0), UTC) is None
 
 
+def test_pauses_are_what_is_not_work() -> None:
+    """An interval as long as the gap is one here too."""
+    report = activity_report([0, GAP_NS], UTC)
+    assert report is not None
+    assert (report.num_gaps, report.active_time_hours) == (1, 0)
+
+
 def test_minutes_are_rounded_half_up() -> None:
     """Half a minute is one."""
     assert [whole_minutes(second * 1_000_000_000) for second in (0, 29, 30, 89, 90)] == [0, 0, 1, 1, 2]

@@ -90,9 +90,9 @@ def test_nothing_is_a_report_too() -> None:
 
 def test_sessions_come_by_start_and_empty_ones_not_at_all() -> None:
     """A fork that did nothing itself is no session of work."""
-    late, early = of_cost("1", "late", at_s=HOUR_S), of_cost("1", "early", at_s=0)
-    found = report(late, session(session_id="empty"), early)
-    assert [entry["session_id"] for entry in found["sessions"]] == ["early000", "late0000"]
+    first, second = of_cost("1", "b", at_s=0), of_cost("1", "a", at_s=HOUR_S)
+    found = report(second, session(session_id="empty"), first)
+    assert [entry["session_id"] for entry in found["sessions"]] == ["b0000000", "a0000000"]
 
 
 def test_money_is_added_up_before_it_is_rounded() -> None:
@@ -121,9 +121,11 @@ def test_unpriced_is_null_and_not_zero() -> None:
 
 
 def test_a_session_without_an_answer_costs_nothing() -> None:
-    """A prompt alone: no message, no model, no cost."""
-    (entry,) = report(session(turn("p")))["sessions"]
+    """A prompt alone: no message, no model, no cost; the day has it all the same."""
+    found = report(session(turn("p")))
+    (entry,) = found["sessions"]
     assert (entry["messages"], entry["model"], entry["cost_usd"]) == (0, None, 0)
+    assert found["by_day"] == {"2025-11-13": {"sessions": 1, "cost_usd": 0, "active_min": 0, "messages": 0}}
 
 
 def test_the_model_is_the_one_that_cost_most() -> None:
@@ -143,13 +145,15 @@ def test_sub_agents_count() -> None:
 
 
 def test_days_are_local_and_have_what_was_spent_on_them() -> None:
-    """A session counts on the day it started, a call on the day it ended; T0 + 22 h is 2025-11-14 00:13 UTC."""
+    """A session counts on the day it started, a call on the day it ended; 2025-11-14 UTC is 78,400 s after T0."""
     calls = [
-        model_call("a", at_s=21 * HOUR_S, cost_usd=Decimal(1)),
-        model_call("b", at_s=22 * HOUR_S, cost_usd=Decimal(2)),
+        model_call("a", at_s=78_000, cost_usd=Decimal(1)),
+        model_call("b", at_s=78_390, for_s=20, cost_usd=Decimal(2)),
     ]
-    work = session(turn("p", *calls, at_s=21 * HOUR_S, for_s=HOUR_S + 1))
-    assert report(work)["by_day"] == {
+    work = session(turn("p", *calls, at_s=78_000, for_s=410))
+    found = report(work)
+    assert found["sessions"][0]["day"] == "2025-11-13"
+    assert found["by_day"] == {
         "2025-11-13": {"sessions": 1, "cost_usd": 1, "active_min": 0, "messages": 1},
         "2025-11-14": {"sessions": 0, "cost_usd": 2, "active_min": 0, "messages": 1},
     }

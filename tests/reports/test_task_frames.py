@@ -130,3 +130,6 @@ def test_a_day_with_a_duration_counts_that_long() -> None:
     assert frame is not None
     assert frame.density == Fraction(1, 8)
     assert frame.weight(work(0, 80)) == 10e9
+    longer = task_frame({"date": "2025-11-13", "duration_minutes": 2000}, UTC)
+    assert longer is not None
+    assert longer.density == 1

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from otel_bridge.errors import UsageError
 from otel_bridge.reports.tasks_json import FilledTasks, fill_tasks
@@ -171,6 +172,8 @@ def test_totals_stay_where_they_are() -> None:
     assert list(at_top)[:3] == ["tasks", "total_cost_usd", "other"]
     assert (at_top["total_cost_usd"], at_top["other"], at_top["total_tokens"]) == (1, 5, 1245)
     assert "totals" not in at_top
+    both = json.loads(fill([], work(), total_tasks=99, totals={}).text)
+    assert (both["total_tasks"], both["totals"]["total_tasks"]) == (99, 0)
 
 
 def test_durations_are_stated_or_measured() -> None:
@@ -178,6 +181,8 @@ def test_durations_are_stated_or_measured() -> None:
     day = {"id": "2025-11-13"}
     stated, framed = day | {"duration_minutes": 7}, task("x", 0, 11)
     parallel = [work("a", end=60), work("b", start=0.5, end=60)]
+    to_midnight = structs.replace(work("c", end=1310), moments=tuple(at_ns(60 * at) for at in (1303, 1306, 1308, 1310)))
+    assert json.loads(fill([day], to_midnight).text)["totals"]["total_duration_minutes"] == 3
     for tasks, minutes in (([stated], 7), ([framed], 11), ([day], 1), ([stated, framed, {"id": "x"}], 18)):
         assert json.loads(fill(tasks, *parallel).text)["totals"]["total_duration_minutes"] == minutes
 
