@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from otel_bridge.settings import data_folder, environment, transcript_roots
 
 _NICENESS = 10
 """The client and what it runs go first."""
+_SETTLE_S = 2.0
+"""The client writes the last answer down a moment after it has run the hook (seen in 2.1.181)."""
 
 project_option = click.option(
     "--project",
@@ -112,7 +115,9 @@ def status_command(*, project: Path | None, metrics_dir: str, as_json: bool) -> 
 @project_option
 @metrics_dir_option
 @click.option("--opt-in", is_flag=True, help="Only where the folder of metrics exists.")
-def run_command(*, project: Path | None, metrics_dir: str, opt_in: bool) -> None:
+@click.option("--settle", type=click.FloatRange(min=0, max=60), default=_SETTLE_S, show_default=True, metavar="SECONDS",
+              help="How long to wait for the end of the transcript.")  # fmt: skip
+def run_command(*, project: Path | None, metrics_dir: str, opt_in: bool, settle: float) -> None:
     """Bring the files up to date and stage them: what the hook starts in the background.
 
     Of several at once one does the work, and does it once more for those that came meanwhile.
@@ -122,13 +127,14 @@ def run_command(*, project: Path | None, metrics_dir: str, opt_in: bool) -> None
     if opt_in and not folder.is_dir():
         return
     os.nice(_NICENESS)
-    _errand(folder).run(lambda: _refresh(project, folder))
+    _errand(folder).run(lambda: _refresh(project, folder, settle))
 
 
-def _refresh(project: Path, folder: Path) -> str:
+def _refresh(project: Path, folder: Path, settle_s: float) -> str:
     """Refresh a project's metrics and return what went wrong: nobody sees what a hook in the background prints."""
     from otel_bridge.cli.report import metrics_options, sessions_for_report
 
+    time.sleep(settle_s)
     try:
         troubles = refresh_metrics(folder, sessions_for_report((), project), metrics_options(None))
     except BridgeError as error:

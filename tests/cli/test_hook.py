@@ -70,11 +70,15 @@ def has_staged(project: Path, name: str, **totals: int) -> bool:
 
 
 def test_a_stop_refreshes_and_stages_both_files(invoke: Invoke, project: Path, tmp_path: Path) -> None:
-    """From the settings file over the shell and the background to git, twice; nothing is committed."""
+    """From the settings file over the shell and the background to git, twice; nothing is committed.
+
+    The last answer is in the transcript only after the client has run the hook.
+    """
     assert invoke("hook", "install").code == 0
     for calls in (1, 2):
-        add_session(tmp_path, calls)
         stop(project)
+        time.sleep(1)
+        add_session(tmp_path, calls)
         eventually(partial(has_staged, project, "sessions.json", total_messages=calls))
         eventually(partial(has_staged, project, "tasks.json", total_tokens=1260 * calls))
     assert git(project, "diff", "--name-only") == ""
@@ -133,16 +137,16 @@ def test_what_went_wrong_is_told_by_status(project: Path, tmp_path: Path) -> Non
     here = partial(run, OTEL_BRIDGE_DATA_DIR=str(tmp_path / "state"))
     home, tasks = tmp_path / "home", project / "docs" / "metrics" / "tasks.json"
     tasks.write_text("{")
-    assert here("hook", "run", home=home).returncode == 0
+    assert here("hook", "run", "--settle", "0", home=home).returncode == 0
     told = here("hook", "status").stdout
     assert "tasks.json: Expecting property name" in told
     assert told.splitlines()[-1].startswith("last run 20")
     tasks.write_text('{"tasks": []}')
-    assert here("hook", "run", home=tmp_path / "nowhere").returncode == 0
+    assert here("hook", "run", "--settle", "0", home=tmp_path / "nowhere").returncode == 0
     told = here("hook", "status").stdout
     assert "no transcripts under" in told
     assert "a fault of otel-bridge" not in told
-    assert here("hook", "run", home=home).returncode == 0
+    assert here("hook", "run", "--settle", "0", home=home).returncode == 0
     assert "last run nothing went wrong" in here("hook", "status").stdout
 
 
@@ -156,7 +160,7 @@ def test_a_fault_of_ours_is_told_by_status(
 
     monkeypatch.setattr("otel_bridge.cli.hook.refresh_metrics", broken)
     monkeypatch.setattr("os.nice", lambda _: 0)
-    assert invoke("hook", "run").code == 0
+    assert invoke("hook", "run", "--settle", "0").code == 0
     assert "RuntimeError: oops; this is a fault of otel-bridge" in invoke("hook", "status").out
 
 
