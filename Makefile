@@ -14,17 +14,21 @@ LINTED := otel_bridge tests tools bench
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint stack demo bench bench-stack venv lock docs dashboards clean
+.PHONY: help run up test check lint stack demo bench bench-stack venv lock docs dashboards clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 13
 
-run: $(RUN_READY) ## add up your sessions (samples if you have none) and write them as spans to out/spans.jsonl
-	@mkdir -p out
-	@$(BIN)/otel-bridge export --or-samples --to-file out/spans.jsonl
+run: $(RUN_READY) ## index your sessions (samples if you have none) and say what they cost, by day, project and model
+	@$(BIN)/otel-bridge sync --or-samples
 	@$(BIN)/otel-bridge stats --or-samples
 	@echo
-	@echo "Next: $(BIN)/otel-bridge show SESSION --or-samples; export --endpoint http://localhost:4318 sends to a collector."
+	@echo "Next: make up                       keeps this up to date as you work, and shows how it is doing"
+	@echo "      $(BIN)/otel-bridge sync --endpoint http://localhost:4318    sends it to a collector"
+	@echo "      $(BIN)/otel-bridge search WORDS | sessions | show SESSION   look closer"
+
+up: $(RUN_READY) ## index, watch and, with OTEL_EXPORTER_OTLP_ENDPOINT, send; http://127.0.0.1:9465 says how it is doing
+	@$(BIN)/otel-bridge up
 
 test: $(DEV_READY) ## run all tests, the slow ones too
 	$(BIN)/python -m pytest -n $(WORKERS)

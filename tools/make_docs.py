@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -222,9 +223,9 @@ PARTS: dict[str, Callable[[], str]] = {"stats": sample_stats, "trees": sample_tr
 def run(*arguments: str) -> str:
     """Return what a command prints on a machine without transcripts, in UTC."""
     command = [sys.executable, "-m", "otel_bridge", *arguments]
-    return subprocess.run(
-        command, env=os.environ | NO_TRANSCRIPTS, capture_output=True, check=True, encoding="utf-8"
-    ).stdout
+    with tempfile.TemporaryDirectory() as data_dir:
+        env = os.environ | NO_TRANSCRIPTS | {"OTEL_BRIDGE_DATA_DIR": data_dir}
+        return subprocess.run(command, env=env, capture_output=True, check=True, encoding="utf-8").stdout
 
 
 def code(text: str) -> str:

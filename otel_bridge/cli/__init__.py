@@ -22,12 +22,12 @@ COMMANDS = {
     "prune": "Archive old sessions and remove them from the index.",
     "report": "Write what sessions add up to into files.",
     "search": "Find sessions by their prompts, commands, paths and errors.",
-    "sessions": "List sessions by project, branch, pull request, model, user, time or cost.",
+    "sessions": "List sessions by project, branch, PR, model, time or cost.",
     "show": "Show one session as a tree.",
     "stats": "Add up calls, tokens and cost.",
-    "sync": "Bring the index, and an endpoint, up to date once.",
-    "up": "Run it all: index, watch, send, answer scrapes and health checks.",
-    "watch": "Keep the index, and an endpoint, up to date as sessions grow.",
+    "sync": "Bring index and endpoint up to date once.",
+    "up": "Index, watch, send, and answer scrapes and health checks.",
+    "watch": "Keep index and endpoint up to date as sessions grow.",
 }
 """Command name → short help; each lives in the module of its name."""
 

@@ -31,7 +31,7 @@ from otel_bridge.cli.printable import say
 from otel_bridge.cli.progress import adding_up, progress_bars
 from otel_bridge.cli.shipping import check_delivery, say_summary, ship_pending, target_of
 from otel_bridge.convert import ContentPolicy, ConvertOptions
-from otel_bridge.errors import UsageError
+from otel_bridge.errors import BusyError, StoreError, UsageError
 from otel_bridge.pipeline.export import ExportSummary, export_sessions
 from otel_bridge.pipeline.index.passes import IndexOptions
 from otel_bridge.pipeline.index.shipping import ShipOptions
@@ -143,10 +143,17 @@ class _Run(NamedTuple):
     def by_ledger(self) -> ExportSummary:
         """Send what the endpoints were not sent before, and note it."""
         source = Source((), self.data_dir, or_samples=self.or_samples)
-        if not self.paths:
-            index_now(source, command="export", options=IndexOptions(worker_count()))
-        elif not source.path.exists():
+        if self.paths and not source.path.exists():
             return self.directly()
+        try:
+            if not self.paths:
+                index_now(source, command="export", options=IndexOptions(worker_count()))
+        except BusyError:
+            raise
+        except StoreError:
+            if source.path.exists():
+                raise
+            return self.directly()  # which says that the index cannot be kept
         with ExitStack() as stack:
             library = stack.enter_context(self._library())
             place = stack.enter_context(writer(source, command="export"))

@@ -6,8 +6,9 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -54,28 +55,38 @@ class Source:
         self.roots = present_roots(paths)
         self.path = index_path(data_dir)
         self.is_samples = False
-        if or_samples and not self.path.exists() and not discover_sessions(self.roots):
+        if or_samples and not discover_sessions(self.roots) and not _has_sessions(self.path):
             click.echo("no transcripts found: using the bundled sample sessions", err=True)
             self.is_samples = True
             self.roots = [samples_folder()]
             self.path = index_path(data_dir, samples=True)
 
 
+def _has_sessions(path: Path) -> bool:
+    if not path.exists():
+        return False
+    with suppress(StoreError), reading(path) as place:
+        return place.connection.execute("SELECT 1 FROM sessions LIMIT 1").fetchone() is not None
+    return True  # whatever is wrong with it is for the command to find
+
+
 @contextmanager
 def current_index(data_dir: Path | None, *, or_samples: bool = False, no_sync: bool = False) -> Iterator[IndexPlace]:
     """Open the index to read it, after a pass over what is new.
 
-    Where another process writes it, that one keeps it up to date. Where nothing can be written, it is read as it is.
+    Where another process writes it, that one keeps it up to date. Where nothing can be written, it is read as it is;
+    if there is none, one is made for this command alone.
 
     Raises:
         NotFoundError: there is nothing in it.
         StoreError: it cannot be made or read.
     """
     source = Source((), data_dir, or_samples=or_samples)
-    if not no_sync:
-        _bring_up_to_date(source)
     try:
-        with reading(source.path) as place:
+        with ExitStack() as stack:
+            if not no_sync:
+                _bring_up_to_date(source, stack)
+            place = stack.enter_context(reading(source.path))
             if place.connection.execute("SELECT 1 FROM sessions LIMIT 1").fetchone() is None:
                 raise _nothing_found(source)
             yield place
@@ -131,15 +142,19 @@ def _one_pass(source: Source, command: str, options: IndexOptions, wait_s: float
         return first_pass(place, source.roots, options)
 
 
-def _bring_up_to_date(source: Source) -> None:
+def _bring_up_to_date(source: Source, stack: ExitStack) -> None:
+    options = IndexOptions(worker_count())
     try:
-        index_now(source, command="sync", options=IndexOptions(worker_count()))
+        index_now(source, command="sync", options=options)
     except BusyError:
         pass
     except StoreError as error:
-        if not source.path.exists():
-            raise
-        _warn(f"{error}; read as it was before")
+        if source.path.exists():
+            _warn(f"{error}; read as it was before")
+            return
+        _warn(f"{error}; made for this command alone")
+        source.path = Path(stack.enter_context(TemporaryDirectory(prefix="otel-bridge-"))) / FILE_NAME
+        index_now(source, command="sync", options=options)
 
 
 def _nothing_found(source: Source) -> NotFoundError:
