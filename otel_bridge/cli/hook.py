@@ -25,7 +25,7 @@ from otel_bridge.settings import data_folder, environment, transcript_roots
 _NICENESS = 10
 """The client and what it runs go first."""
 _SETTLE_S = 2.0
-"""The client writes the last answer down a moment after it has run the hook (seen in 2.1.181)."""
+"""The client writes the last answer down a moment after it has started the hook (seen in 2.1.50)."""
 
 project_option = click.option(
     "--project",
