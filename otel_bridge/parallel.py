@@ -13,6 +13,7 @@ import pickle
 import select
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, NoReturn, TypeVar
 
 ItemT = TypeVar("ItemT")
@@ -53,6 +54,8 @@ def _from_processes(
             pipes.append(receiver)
             process_id = os.fork()
             if process_id == 0:
+                for pipe in pipes:  # who writes to a pipe that nobody reads is told so: no child outlives us for long
+                    os.close(pipe)
                 _work(function, items, counter, sender)
             process_ids.append(process_id)
             os.close(sender)
@@ -123,3 +126,15 @@ def _read(pipe: int, size: int) -> bytes:
     while len(parts) < size and (part := os.read(pipe, size - len(parts))):
         parts += part
     return bytes(parts)
+
+
+@contextmanager
+def collector_off() -> Iterator[None]:
+    """Stop the garbage collector: reading transcripts makes millions of short-lived objects and no cycles."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

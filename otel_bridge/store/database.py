@@ -15,7 +15,13 @@ from otel_bridge.errors import StoreError
 FILE_NAME = "index.sqlite3"
 
 _BUSY_S = 30.0
-_WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = OFF", "cache_size = -8000")
+_WRITER_PRAGMAS = (
+    "page_size = 8192",
+    "journal_mode = WAL",
+    "synchronous = NORMAL",
+    "foreign_keys = OFF",
+    "cache_size = -8000",
+)
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -64,6 +70,22 @@ def open_reader(path: Path) -> sqlite3.Connection:
         connection.close()
         raise StoreError(f"the index {path} has schema {version}, not {len(migrations())}; run `otel-bridge sync`")
     return connection
+
+
+@contextmanager
+def filling(connection: sqlite3.Connection) -> Iterator[None]:
+    """Write much into an index that is empty: once to the file and not first to a log.
+
+    A process may be killed meanwhile, and the next one finds what was committed. Others cannot read until it is done.
+    Only a power failure may damage the file, which the next run finds and repairs.
+    """
+    connection.execute("PRAGMA journal_mode = TRUNCATE")
+    connection.execute("PRAGMA synchronous = OFF")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
 @contextmanager

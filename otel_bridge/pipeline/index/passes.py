@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
 
 from msgspec import Struct
 
-from otel_bridge.parallel import map_unordered
+from otel_bridge.parallel import collector_off, map_unordered
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.plan import SessionJob, make_plan
 from otel_bridge.pipeline.index.reading import SessionReading, read_session
@@ -17,12 +18,11 @@ from otel_bridge.pipeline.index.settling import settle
 from otel_bridge.pipeline.index.writing import write_reading
 from otel_bridge.sources.transcript.discover import SessionFiles, discover_files, discover_sessions
 from otel_bridge.store import files
-from otel_bridge.store.database import transaction
+from otel_bridge.store.database import filling, transaction
 from otel_bridge.store.files import StoredFile
 from otel_bridge.store.pruning import pruned_sessions
 
 _PARALLEL_FROM_BYTES = 24 << 20
-"""Below this, starting workers costs more than it saves."""
 
 _BYTES_AT_ONCE = 64 << 20
 """Bytes of transcripts whose reading is one transaction: what an interruption loses of the work."""
@@ -76,15 +76,25 @@ def index_files(
     if plan.gone:
         with transaction(connection):
             files.mark_gone(connection, (file.id for file in plan.gone))
-    for batch in _batches(_readings(plan.jobs, place, now_ns, options), plan.jobs, progress):
-        with transaction(connection):
-            for reading in batch:
-                write_reading(connection, reading)
-                _count(report, reading)
+    with ExitStack() as stack:
+        if not stored and plan.jobs:
+            stack.enter_context(filling(connection))
+        if _is_much(plan.jobs):
+            stack.enter_context(collector_off())
+        for batch in _batches(_readings(plan.jobs, place, now_ns, options), plan.jobs, progress):
+            with transaction(connection):
+                for reading in batch:
+                    write_reading(connection, reading)
+                    _count(report, reading)
     made = [job.session_id for job in plan.jobs if job.is_new]
     report.sessions = settle(place, now_ns=now_ns, made=made, workers=options.workers)
     report.rows_written = connection.total_changes - rows_before
     return report
+
+
+def _is_much(jobs: Iterable[SessionJob]) -> bool:
+    """Tell whether there is so much to read that starting workers saves more than it costs."""
+    return sum(job.size_bytes for job in jobs) >= _PARALLEL_FROM_BYTES
 
 
 def _look(
@@ -113,7 +123,7 @@ def _readings(
 ) -> Iterator[tuple[SessionJob, SessionReading]]:
     by_size = sorted(jobs, key=lambda job: -job.size_bytes)
     read = partial(read_session, stretches_of=place.stretches, now_ns=now_ns, with_answers=options.with_answers)
-    if options.workers < 2 or sum(job.size_bytes for job in jobs) < _PARALLEL_FROM_BYTES:
+    if options.workers < 2 or not _is_much(jobs):
         return ((job, read(job)) for job in by_size)
     return map_unordered(read, by_size, options.workers)
 

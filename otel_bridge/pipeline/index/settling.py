@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from sqlite3 import Connection
 
 from msgspec import Struct, structs
@@ -54,53 +54,62 @@ def settle(place: IndexPlace, *, now_ns: int, made: Collection[str] = (), worker
     with transaction(connection):
         kinship.mark_unsettled(connection, waiting)
         kinship.mark_settled(connection, done)
-    settler = _Settler(place, now_ns)
+    settler = _Settler(place, now_ns, fresh)
     while waiting:
         mates: set[str] = set()
-        for batch in _batches(_each(settler, list(waiting), workers)):
+        for batch in _batches(_each(settler, _by_family(connection, waiting), workers)):
             with transaction(connection):
                 for session_id, session in batch:
                     mates.update(_write(connection, session_id, session))
-                kinship.mark_unsettled(connection, mates - done)
                 kinship.mark_settled(connection, (session_id for session_id, _ in batch))
+                kinship.mark_unsettled(connection, mates)
         done.update(waiting)
-        waiting = dict.fromkeys(sorted(mates - done))
+        waiting = dict.fromkeys(sorted(mates))  # once more at most: what a session links is settled with it
     return sorted(done)
 
 
 class _Settler:
-    """Tells what sessions are, one after the other; relatives follow each other, so they are read once."""
+    """Tells what the sessions of a family are: what each has to know of the others is read once."""
 
-    def __init__(self, place: IndexPlace, now_ns: int) -> None:
+    def __init__(self, place: IndexPlace, now_ns: int, fresh: Collection[str]) -> None:
         self._place = place
         self._now_ns = now_ns
-        self._libraries: dict[Connection, StoredLibrary] = {}
+        self._fresh = fresh
 
-    def __call__(self, session_id: str) -> SettledSession | None:
-        """Return what a session is; ``None`` where only an older version could tell: it stays as it is."""
-        connection = self._place.connection
-        library = self._libraries.get(connection)
-        if library is None:
-            library = self._libraries[connection] = StoredLibrary(connection, now_ns=self._now_ns, session_ids=())
+    def __call__(self, family: Sequence[str]) -> list[_Settled]:
+        """Return what sessions are; ``None`` where the rows stay as they are.
+
+        That is so where they were made just now and no relative has a say, and where only an older version could tell.
+        """
+        library = StoredLibrary(self._place.connection, now_ns=self._now_ns, session_ids=())
+        return [(session_id, self._one(library, session_id)) for session_id in family]
+
+    def _one(self, library: StoredLibrary, session_id: str) -> SettledSession | None:
         try:
+            if session_id in self._fresh and library.relations.is_on_its_own(session_id):
+                return None
             session = library[session_id]
         except ForeignFormatError:
             return None
         started_ns, ended_ns = library.relations.own_times_ns(session_id)
         session = structs.replace(session, started_ns=started_ns, ended_ns=ended_ns)
         sorter = library.relations.sorter(session_id)
-        user = connection.execute("SELECT user_name FROM sessions WHERE session_id = ?", (session_id,)).fetchone()
+        user = self._place.connection.execute(_USER, (session_id,)).fetchone()
         rows = session_rows(session, user_name=user[0] if user else None)
         return SettledSession(rows, session.title, session.started_ns, sorter.project, sorter.asides().branch_links)
 
 
 _Settled = tuple[str, SettledSession | None]
+_USER = "SELECT user_name FROM sessions WHERE session_id = ?"
 
 
-def _each(settler: _Settler, session_ids: list[str], workers: int) -> Iterator[_Settled]:
-    if workers < 2 or len(session_ids) < _PARALLEL_FROM:
-        return ((session_id, settler(session_id)) for session_id in session_ids)
-    return map_unordered(settler, session_ids, workers)
+def _each(settler: _Settler, families: list[list[str]], workers: int) -> Iterator[_Settled]:
+    if workers < 2 or sum(map(len, families)) < _PARALLEL_FROM:
+        settled: Iterable[list[_Settled]] = map(settler, families)
+    else:
+        by_size = sorted(families, key=len, reverse=True)
+        settled = (sessions for _, sessions in map_unordered(settler, by_size, workers))
+    return chain.from_iterable(settled)
 
 
 def _batches(settled: Iterable[_Settled]) -> Iterator[list[_Settled]]:
@@ -124,8 +133,21 @@ def _write(connection: Connection, session_id: str, session: SettledSession | No
     return [mate for mate in mates if mate != session_id]
 
 
+def _by_family(connection: Connection, session_ids: Iterable[str]) -> list[list[str]]:
+    """Return the sessions in groups that share calls."""
+    left = dict.fromkeys(session_ids)
+    families = []
+    for session_id in list(left):
+        if session_id in left:
+            family = [member for member in (session_id, *kinship.family_of(connection, session_id)) if member in left]
+            families.append(list(dict.fromkeys(family)))
+            for member in family:
+                left.pop(member, None)
+    return families
+
+
 def _families(connection: Connection, session_ids: Iterable[str]) -> dict[str, None]:
-    """Return sessions with all that share calls with them, families side by side."""
+    """Return sessions with all that share calls with them."""
     found: dict[str, None] = {}
     for session_id in session_ids:
         if session_id not in found:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
 from zlib import crc32
@@ -34,7 +34,6 @@ NO_MODEL = "unknown"
 """Model of a response that names none; no price list has it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _END_OF_TIME_NS = 1 << 63
 
 _FORK_ORIGIN = re.compile(rb'"sessionId"\s*:\s*"([^"]+)"')
@@ -270,5 +269,6 @@ def time_ns(at: datetime | None) -> int:
     """Return nanoseconds since the epoch; 0 where there is no usable time (till 2262). Times without zone are UTC."""
     if at is None:
         return 0
-    at_ns = ((at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND * 1000
+    since = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - _EPOCH
+    at_ns = (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
     return at_ns if 0 < at_ns < _END_OF_TIME_NS else 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, structs
 
-from otel_bridge.model import Session
+from otel_bridge.model import Session, Turn
 from otel_bridge.sources.transcript.assemble.extract import Extractor, FileExtract
 from otel_bridge.sources.transcript.assemble.lanes import LaneSorter
 from otel_bridge.sources.transcript.assemble.session import AssemblyOptions, ForkPoint, SessionAssembly
@@ -28,6 +28,8 @@ class SessionParts(Struct):
     sorter: LaneSorter
     account: LineAccount
     paths: tuple[str, ...]
+    turns: tuple[Turn, ...] | None = None
+    """The session's turns as its forks are told of them, once one has asked."""
 
 
 PartsOf = Callable[[str], SessionParts | None]
@@ -134,7 +136,8 @@ def _fork_point(fork: LaneSorter, options: AssemblyOptions, fork_id: str, parts_
     parts = parts_of(origin_id)
     if parts is None:
         return None
-    origin = SessionAssembly(origin_id, parts.sorter, options).session()
+    if parts.turns is None:
+        parts.turns = SessionAssembly(origin_id, parts.sorter, options).session().turns
     copied = fork.drafts.keys()
-    holding = [turn for turn in origin.turns if any(call.message_id in copied for call in turn.calls)]
+    holding = [turn for turn in parts.turns if any(call.message_id in copied for call in turn.calls)]
     return ForkPoint(origin_id, holding[-1].key, holding[-1].ordinal) if holding else None

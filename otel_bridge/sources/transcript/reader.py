@@ -60,33 +60,30 @@ class LineReader:
         Raises:
             OSError: the file cannot be opened or read.
         """
-        limit = self._limit
+        limit, stretch = self._limit, self._stretch
+        left_bytes = None if stretch.end_bytes is None else stretch.end_bytes - stretch.offset_bytes
+        if left_bytes == 0:
+            return
         with open(self._path, "rb", buffering=_BUFFER_BYTES) as file:  # noqa: PTH123 - see TranscriptFile.path
             self._file = file
-            if self._stretch.offset_bytes:
-                file.seek(self._stretch.offset_bytes)
+            if stretch.offset_bytes:
+                file.seek(stretch.offset_bytes)
             # a file within the limit has no line over it, and iterating is faster than asking for bounded lines
             is_small = os.fstat(file.fileno()).st_size < limit
-            lines: Iterator[bytes] = file if is_small else iter(partial(file.readline, limit), b"")
-            given = lines if self._stretch.end_bytes is None else self._until(self._stretch.end_bytes, lines)
-            for number, line in enumerate(given, self._stretch.lines_before + 1):
+            lines = file if is_small else iter(partial(file.readline, limit), b"")
+            for number, line in enumerate(lines, stretch.lines_before + 1):
                 self.number, self._line = number, line
+                if left_bytes is not None:
+                    self.crc = crc32(line, self.crc)
                 if not is_small:
                     is_cut = len(line) == limit and not line.endswith(b"\n")
                     self._skipped_bytes = self._skip_line(file) if is_cut else 0
                 yield line
+                if left_bytes is not None:
+                    left_bytes -= len(line) + self._skipped_bytes
+                    if left_bytes <= 0:
+                        break
             self._file = None
-
-    def _until(self, end_bytes: int, lines: Iterator[bytes]) -> Iterator[bytes]:
-        left_bytes = end_bytes - self._stretch.offset_bytes
-        if left_bytes <= 0:
-            return
-        for line in lines:
-            self.crc = crc32(line, self.crc)
-            yield line
-            left_bytes -= len(line) + self._skipped_bytes
-            if left_bytes <= 0:
-                return
 
     def _skip_line(self, file: IO[bytes]) -> int:
         skipped = 0

@@ -53,6 +53,11 @@ class Relations(ABC):
         birth_ns = ownership.births_ns.get(session_id, 0)
         return unrecorded_history(census, ownership.own_part(census), self._origin(session_id), birth_ns, price)
 
+    def is_on_its_own(self, session_id: str) -> bool:
+        """Tell whether all in its files is the session's own and nobody else says more of it."""
+        census = self.census(session_id)
+        return self.ownership(session_id).own_part(census) is census and not self.branch_links(session_id)
+
     def own_times_ns(self, session_id: str) -> tuple[int, int]:
         """Return the times of the first and the last thing the session did itself."""
         return self.ownership(session_id).own_part(self.census(session_id)).times_ns()
@@ -83,6 +88,10 @@ class Alone(Relations):
     def has_client_total(self, session_id: str) -> bool:  # noqa: ARG002
         """Tell whether the client wrote a total."""
         return bool(self._sorter.asides().cost_states)
+
+    def own_times_ns(self, session_id: str) -> tuple[int, int]:  # noqa: ARG002
+        """Return the times of the first and the last thing in its files."""
+        return self._sorter.times_ns()
 
 
 def in_time_order(links: Iterable[BranchLink]) -> tuple[BranchLink, ...]:

@@ -6,16 +6,14 @@ and opens only those sessions again that share calls with others.
 
 from __future__ import annotations
 
-import gc
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import Generic, TypeVar
 
 import msgspec
 
-from otel_bridge.parallel import map_unordered
+from otel_bridge.parallel import collector_off, map_unordered
 from otel_bridge.sources.transcript.calls import fingerprint
 from otel_bridge.sources.transcript.census import CensusTaker, SessionCensus
 from otel_bridge.sources.transcript.discover import SessionFiles
@@ -152,7 +150,7 @@ def survey_sessions(
     ``summarize`` must be picklable and its result too; ``progress`` is told the bytes of each session done.
     """
     survey = Survey(summarize)
-    with _collector_off():
+    with collector_off():
         for session, result in _results(sessions, workers, partial(_survey_one, summarize)):
             survey.add(result)
             progress(session.size_bytes)
@@ -174,15 +172,3 @@ def _results(
     if workers < 2 or sum(session.size_bytes for session in sessions) < _PARALLEL_FROM_BYTES:
         return ((session, survey_one(session)) for session in by_size)
     return map_unordered(survey_one, by_size, workers)
-
-
-@contextmanager
-def _collector_off() -> Iterator[None]:
-    """Stop the garbage collector: counting makes millions of short-lived objects and no cycles."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -79,6 +79,13 @@ class LaneSorter:
             elif isinstance(entry, PromptEntry) and part.rank == RANK_MAIN and self.project is None:
                 self.project = entry.context.cwd
 
+    def times_ns(self) -> tuple[int, int]:
+        """Return what ``census().times_ns()`` does, sooner."""
+        times = [*self._prompts.values(), *(draft.ended_ns for draft in self.drafts.values())]
+        times += [self._results[tool] for uses in self.uses.values() for tool in uses if tool in self._results]
+        known = [at_ns for at_ns in times if at_ns]
+        return min(known, default=0), max(known, default=0)
+
     def census(self) -> SessionCensus:
         """Return what counting the same files gives."""
         drafts = {}
