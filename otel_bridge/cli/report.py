@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from otel_bridge.cli.options import find_sessions, paths_argument
+from otel_bridge.cli.indexed import data_dir_option
+from otel_bridge.cli.library import open_library
+from otel_bridge.cli.options import paths_argument
 from otel_bridge.cli.printable import printable
 from otel_bridge.cli.zones import zone_of, zone_option
 from otel_bridge.model import Session
+from otel_bridge.pipeline.index.stored import StoredLibrary
 from otel_bridge.pipeline.metrics_files import (
     METRICS_DIR,
     SESSIONS_NAME,
     TASKS_NAME,
     MetricsOptions,
+    is_below,
     project_sessions,
     update_tasks,
     write_sessions,
 )
-from otel_bridge.pipeline.sessions import SessionLibrary
 from otel_bridge.reports.active_time import MINUTE_NS
 from otel_bridge.reports.sessions_json import sessions_json, sessions_report
 from otel_bridge.reports.work import SessionWork, collect_work, known_cost_usd, total
-from otel_bridge.settings import data_folder, environment, worker_count
+from otel_bridge.settings import data_folder, environment
 
 project_option = click.option(
     "--project",
@@ -45,6 +47,7 @@ def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
                      metavar="N", help="A pause of this length is not active time."),
         click.option("--all-projects", is_flag=True, help="Sessions of all projects."),
         project_option,
+        data_dir_option,
         paths_argument,
     ):  # fmt: skip
         function = option(function)
@@ -62,11 +65,11 @@ def command() -> None:
               " - for stdout.")  # fmt: skip
 def sessions_json_command(
     *, paths: tuple[Path, ...], project: Path, all_projects: bool, gap_minutes: int, timezone: str | None,
-    out: str | None,
+    out: str | None, data_dir: Path | None,
 ) -> None:  # fmt: skip
     """Write sessions, days and totals with tokens, cost and active time."""
     options = metrics_options(timezone, gap_minutes)
-    works = collect_work(sessions_for_report(paths, None if all_projects else project), options.zone)
+    works = collect_work(sessions_for_report(paths, None if all_projects else project, data_dir), options.zone)
     if out == "-":
         click.echo(sessions_json(sessions_report(works, options.zone, options.gap_ns)), nl=False)
         return
@@ -80,7 +83,7 @@ def sessions_json_command(
               help=f"The list of tasks; default: {METRICS_DIR}/{TASKS_NAME} of the project.")  # fmt: skip
 def tasks_json_command(
     *, paths: tuple[Path, ...], project: Path, all_projects: bool, gap_minutes: int, timezone: str | None,
-    file: Path | None,
+    file: Path | None, data_dir: Path | None,
 ) -> None:  # fmt: skip
     """Fill sessions, missing costs and totals into a list of tasks.
 
@@ -88,7 +91,7 @@ def tasks_json_command(
     in proportion to the time it had with each. Costs that somebody put in are never changed.
     """
     options = metrics_options(timezone, gap_minutes)
-    works = collect_work(sessions_for_report(paths, None if all_projects else project), options.zone)
+    works = collect_work(sessions_for_report(paths, None if all_projects else project, data_dir), options.zone)
     path = file or project / METRICS_DIR / TASKS_NAME
     update = update_tasks(path, works, options)
     for note in update.notes:
@@ -96,15 +99,22 @@ def tasks_json_command(
     _tell(path, works, has_changed=update.has_changed)
 
 
-def sessions_for_report(paths: Sequence[Path], project: Path | None) -> Iterable[Session]:
-    """Return the sessions that began in a folder or below it, all for ``None``, one after the other.
+def sessions_for_report(
+    paths: Sequence[Path], project: Path | None, data_dir: Path | None = None
+) -> Iterator[Session]:
+    """Yield the sessions that began in a folder or below it, all for ``None``: of some paths, else of the index.
 
     Raises:
         NotFoundError: there are no transcripts; the sentence says where they were looked for.
+        StoreError: the index cannot be used.
     """
-    files = find_sessions(paths, or_samples=False)
-    library = SessionLibrary(files, now_ns=time.time_ns(), workers=worker_count())
-    return library if project is None else project_sessions(library, project)
+    with open_library(paths, data_dir) as library:
+        if project is None:
+            yield from library
+        elif isinstance(library, StoredLibrary):
+            yield from library.of_projects(lambda folder: is_below(folder, project))
+        else:
+            yield from project_sessions(library, project)
 
 
 def metrics_options(timezone: str | None, gap_minutes: int = 5) -> MetricsOptions:

@@ -49,11 +49,14 @@ class TasksUpdate(Struct, frozen=True):
 
 def project_sessions(sessions: Iterable[Session], project: Path) -> Iterator[Session]:
     """Yield the sessions whose first working folder is ``project`` or below it."""
-    folders = {project.absolute(), project.resolve()}
-    for session in sessions:
-        place = PurePath(session.project or "")
-        if session.project and any(place.is_relative_to(folder) for folder in folders):
-            yield session
+    return (session for session in sessions if is_below(session.project, project))
+
+
+def is_below(folder: str | None, project: Path) -> bool:
+    """Tell whether a session's first working folder is ``project`` or below it."""
+    if not folder:
+        return False
+    return any(PurePath(folder).is_relative_to(place) for place in {project.absolute(), project.resolve()})
 
 
 def write_sessions(path: Path, works: Sequence[SessionWork], options: MetricsOptions) -> bool:

@@ -133,19 +133,19 @@ def test_another_folder_of_metrics_takes_the_place_of_the_first(invoke: Invoke, 
 
 
 def test_what_went_wrong_is_told_by_status(project: Path, tmp_path: Path) -> None:
-    """A damaged list, no transcripts: the sentence with its time, until a run goes well."""
+    """No transcripts, a damaged list: the sentence with its time, until a run goes well."""
     here = partial(run, OTEL_BRIDGE_DATA_DIR=str(tmp_path / "state"))
     home, tasks = tmp_path / "home", project / "docs" / "metrics" / "tasks.json"
+    assert here("hook", "run", "--settle", "0", home=tmp_path / "nowhere").returncode == 0
+    told = here("hook", "status").stdout
+    assert "no transcripts under" in told
+    assert "a fault of otel-bridge" not in told
     tasks.write_text("{")
     assert here("hook", "run", "--settle", "0", home=home).returncode == 0
     told = here("hook", "status").stdout
     assert "tasks.json: Expecting property name" in told
     assert told.splitlines()[-1].startswith("last run 20")
     tasks.write_text('{"tasks": []}')
-    assert here("hook", "run", "--settle", "0", home=tmp_path / "nowhere").returncode == 0
-    told = here("hook", "status").stdout
-    assert "no transcripts under" in told
-    assert "a fault of otel-bridge" not in told
     assert here("hook", "run", "--settle", "0", home=home).returncode == 0
     assert "last run nothing went wrong" in here("hook", "status").stdout
 

@@ -67,6 +67,7 @@ class StoredLibrary(Library):
 
     def __init__(self, connection: Connection, *, now_ns: int, session_ids: Iterable[str] | None = None) -> None:
         ids = stored_ids(connection) if session_ids is None else session_ids
+        self._connection = connection
         parts_of = lru_cache(_REMEMBERED)(partial(read_stored, connection))
         super().__init__(ids, parts_of, now_ns=now_ns, keep_content=False)
         self._relations = StoredRelations(connection, parts_of)
@@ -75,6 +76,12 @@ class StoredLibrary(Library):
     def relations(self) -> StoredRelations:
         """What the sessions have to do with each other."""
         return self._relations
+
+    def of_projects(self, is_wanted: Callable[[str | None], bool]) -> StoredLibrary:
+        """Return the sessions of some projects: of those whose folder is wanted."""
+        rows = self._connection.execute("SELECT session_id, project FROM sessions")
+        wanted = [session_id for session_id, project in rows if is_wanted(project)]
+        return StoredLibrary(self._connection, now_ns=self._now_ns, session_ids=wanted)
 
 
 def read_stored(connection: Connection, session_id: str) -> SessionParts | None:
