@@ -26,6 +26,9 @@ look_every_option = click.option(
     help="Look at all files so often, whatever events say.",
 )  # fmt: skip
 
+_FOLDERS_EVERY_S = 0.5
+"""How often folders are looked for that are not there yet: a client's first session makes them."""
+
 _GIVE_UP_S = 2.0
 """How long a request is tried before the round goes on; the next round tries again."""
 
@@ -74,13 +77,20 @@ def _run(keeper: Keeper, roots: Callable[[], list[Path]], stop: Event, look_ever
         watched = roots()
         if not watched:
             keeper.round(None)
-            stop.wait(look_every_s)
+            _await_folder(roots, stop, look_every_s)
             continue
         for changed in file_events(watched, stop, look_every_s=look_every_s):
             keeper.round(changed)
-            if changed is None and roots() != watched:
+            if roots() != watched:
                 break
     keeper.round(None)
+
+
+def _await_folder(roots: Callable[[], list[Path]], stop: Event, most_s: float) -> None:
+    """Return when there is a folder to watch, or it is time to end or to look at everything."""
+    until_s = time.monotonic() + most_s
+    while not roots() and time.monotonic() < until_s and not stop.wait(_FOLDERS_EVERY_S):
+        pass
 
 
 def _roots(keeping: Keeping, source: Source) -> list[Path]:
