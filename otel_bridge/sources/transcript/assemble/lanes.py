@@ -113,6 +113,8 @@ class LaneSorter:
 
     def _merge(self, parts: list[Part]) -> list[AnyEntry]:
         """One file keeps its line order; several (copies, fragments, embedded lines) are merged by time, each once."""
+        if len(parts) == 1 and _has_each_line_once(parts[0]):
+            return parts[0].entries
         seen = _Seen()
         kept = []
         for part in sorted(parts, key=lambda part: (part.rank, -len(part.entries), _first_ns(part.entries))):
@@ -123,6 +125,11 @@ class LaneSorter:
         if len(kept) == 1:
             return kept[0]
         return [entry for _, entry in sorted(_timed(kept), key=lambda pair: pair[0])]
+
+
+def _has_each_line_once(part: Part) -> bool:
+    uuids = [entry.uuid for entry in part.entries if entry.uuid]
+    return len(set(uuids)) == len(uuids)
 
 
 class _Seen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from msgspec import Struct, structs
 
@@ -175,8 +175,10 @@ def _absorb(response: Response, entry: ResponseEntry) -> None:
         response.texts = [*response.texts, entry.text]
 
 
-def add_uses(response: Response, uses: Iterable[ToolUse]) -> None:
+def add_uses(response: Response, uses: Sequence[ToolUse]) -> None:
     """Add tool calls the response does not have yet."""
+    if not uses:
+        return
     known = {use.id for use in response.uses}
     response.uses = [*response.uses, *(use for use in uses if use.id not in known)]
 

@@ -253,10 +253,11 @@ def _take_git(result: ToolResult, outcome: ToolUseResult | None, text: str, use:
             result.pull_requests = (_link(found, pull.action or "linked", result.at_ns),)
         return
     # before 2.1.181 only git's own words tell (they agree with gitOperation 131 of 131 times)
-    result.commits = tuple(
-        Commit(sha, "committed", None if branch == "detached HEAD" else branch, result.at_ns)
-        for branch, sha in _COMMIT.findall(text)
-    )
+    if text.startswith("[") or "\n[" in text:
+        result.commits = tuple(
+            Commit(sha, "committed", None if branch == "detached HEAD" else branch, result.at_ns)
+            for branch, sha in _COMMIT.findall(text)
+        )
     if use is not None and "gh pr create" in use.command_hint and (found := _PULL_REQUEST.search(text)):
         result.pull_requests = (_link(found, "created", result.at_ns),)
 
