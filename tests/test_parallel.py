@@ -3,6 +3,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -83,6 +85,38 @@ def test_no_process_and_no_open_file_is_left_even_when_nobody_wants_the_rest(mon
     for child in children:
         with pytest.raises(ProcessLookupError):
             os.kill(child, 0)
+
+
+PARENT_OF_MUCH_WORK = """
+import os
+from otel_bridge.parallel import map_unordered
+
+fork = os.fork
+
+def told_fork():
+    child = fork()
+    if child:
+        print(child, flush=True)
+    return child
+
+os.fork = told_fork
+for _ in map_unordered(lambda number: bytes(1 << 20), range(10_000), 2):
+    pass
+"""
+
+
+def test_processes_end_when_the_one_that_started_them_was_killed() -> None:
+    """Nobody reads what they write, and nobody could end them: their common output is closed all the same."""
+    with subprocess.Popen([sys.executable, "-c", PARENT_OF_MUCH_WORK], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        children = [int(parent.stdout.readline()) for _ in range(2)]
+        parent.kill()
+        try:
+            parent.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            for child in children:
+                os.kill(child, signal.SIGKILL)
+            raise
 
 
 def test_without_fork_everything_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO
+from weakref import WeakSet
 
 from otel_bridge.errors import StoreError
 
@@ -22,6 +23,19 @@ else:
 
     def _take(file: IO[str]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+_taken: WeakSet[WriterLock] = WeakSet()
+
+
+def _leave_to_parent() -> None:
+    """Let a forked process not hold what its parent took: it may outlive it."""
+    for lock in list(_taken):
+        lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 class WriterLock:
@@ -52,6 +66,7 @@ class WriterLock:
         file.write(holder)
         file.flush()
         self._file = file
+        _taken.add(self)
         return True
 
     def holder(self) -> str:
@@ -63,8 +78,9 @@ class WriterLock:
     def release(self) -> None:
         """Give the right back."""
         if self._file is not None:
-            self._file.close()
+            self._file.close()  # not unlocked: in a forked process that would take the right from the parent
             self._file = None
+            _taken.discard(self)
 
     def __enter__(self) -> WriterLock:
         return self
