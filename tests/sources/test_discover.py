@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import random
 from collections.abc import Callable
@@ -194,6 +195,17 @@ def test_an_agent_file_without_any_id_is_its_own_session(tmp_path: Path) -> None
     write(tmp_path / "agent-.jsonl", prompt(sessionId=SID), response("msg_2"))
     assert found(tmp_path) == {"agent-a1": ["a1"], SID: ["agent-"]}
     assert count(tmp_path).totals.calls == 2
+
+
+def test_an_agents_file_waits_for_its_first_line(tmp_path: Path) -> None:
+    """Until then it cannot tell whose it is, and has nothing to count."""
+    file = tmp_path / "agent-a1.jsonl"
+    line = json.dumps(prompt(sessionId=SID)).encode() + b"\n"
+    for written in (0, line.index(SID.encode()) + 5):
+        file.write_bytes(line[:written])
+        assert found(tmp_path) == {}
+    file.write_bytes(line)
+    assert found(tmp_path) == {SID: ["a1"]}
 
 
 def test_order_of_roots_and_times_of_files_never_matter(tmp_path: Path) -> None:

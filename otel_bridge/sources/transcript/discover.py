@@ -163,8 +163,9 @@ def _whose(path: str, known: Mapping[str, str]) -> Iterator[tuple[str, str | Non
     folder, name = os.path.split(path)
     stem = name.removesuffix(".jsonl")
     if stem.startswith("agent-"):
-        session_id = _parent_session(folder) or known.get(path) or _peek_session_id(path) or stem
-        yield session_id, stem.removeprefix("agent-") or stem
+        session_id = _parent_session(folder) or known.get(path) or _peek_session_id(path, or_else=stem)
+        if session_id is not None:
+            yield session_id, stem.removeprefix("agent-") or stem
     elif session_id := _named_session(stem) or "":
         yield session_id, None
     elif known.get(path) or _peek_session_id(path) is not None:
@@ -188,10 +189,13 @@ def _parent_session(folder: str) -> str | None:
     return _named_session(name)
 
 
-def _peek_session_id(path: str) -> str | None:
+def _peek_session_id(path: str, *, or_else: str | None = None) -> str | None:
+    """Return the first session id in a file, ``or_else`` for none; ``None`` while its first line is being written."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123
-            found = _SESSION_ID.search(file.read(_PEEK_BYTES))
+            beginning = file.read(_PEEK_BYTES)
     except OSError:
-        return None
-    return found[1].decode("utf-8", "replace") if found else None
+        return or_else
+    if found := _SESSION_ID.search(beginning):
+        return found[1].decode("utf-8", "replace")
+    return or_else if b"\n" in beginning or len(beginning) == _PEEK_BYTES else None
