@@ -79,7 +79,7 @@ def make_plan(sessions: Sequence[SessionFiles], stored: Iterable[StoredFile], pr
         jobs = [job for file in session.files if (job := _job(file, by_path.get(file.path), movable)) is not None]
         if jobs:
             plan.jobs.append(SessionJob(session.session_id, jobs, session.session_id not in known_sessions))
-    plan.gone = [file for file in missing if file.is_present and file.id not in movable.taken]
+    plan.gone = [file for file in missing if file.is_present]
     return plan
 
 

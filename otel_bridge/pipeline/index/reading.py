@@ -46,6 +46,8 @@ class FileReading(Struct):
     """Fingerprints of the keys of the calls in them."""
     texts: list[IndexedText] = field(default_factory=list)
     meta: bytes | None = None
+    meta_mtime_ns: int = 0
+    """0 without a meta file and for one that could not be read, so that it is looked at again."""
     is_rewritten: bool = False
     """It was read from the start, and what is stored of it is void."""
     is_readable: bool = True
@@ -73,7 +75,7 @@ def read_session(job: SessionJob, *, stretches_of: StretchesOf, now_ns: int, wit
         extract = _read_file(file_job, reading, stretches_of, with_answers=with_answers)
         if job.is_new:
             read = reading.files[-1]
-            meta = None if read.meta is None else read_agent_meta(read.meta, file_job.file, read.tail_account)
+            meta = None if read.meta is None else read_agent_meta(read.meta, file_job.file, total)
             sorter.add(extract, file_job.file.agent_id, meta)
             total.add(read.account)
             total.add(read.tail_account)
@@ -102,7 +104,6 @@ def _read_file(job: FileJob, session: SessionReading, stretches_of: StretchesOf,
     session.files.append(reading)
     try:
         growth = read_growth(job.file, job.checkpoint, lambda: stretches_of(stored_id), with_answers=with_answers)
-        reading.meta = Path(job.file.meta_path).read_bytes() if job.meta_mtime_ns else None
     except OSError as error:
         reading.is_readable = False
         reading.tail_account.report_file(job.file.path, "unreadable", error)
@@ -112,8 +113,19 @@ def _read_file(job: FileJob, session: SessionReading, stretches_of: StretchesOf,
     reading.chunk = pack(growth.extract) if growth.account.lines else None
     reading.keys = [fingerprint(key) for key in growth.extract.drafts]
     reading.texts = [IndexedText(text.kind, text.at_ns, text.ref, redact(text.text)) for text in growth.texts]
+    if job.meta_mtime_ns:
+        _read_meta(job, reading)
     if growth.tail is not None:
         reading.tail = pack(growth.tail)
         reading.keys += [fingerprint(key) for key in growth.tail.drafts]
         growth.extract.extend(growth.tail)
     return growth.extract
+
+
+def _read_meta(job: FileJob, reading: FileReading) -> None:
+    try:
+        reading.meta = Path(job.file.meta_path).read_bytes()
+        reading.meta_mtime_ns = job.meta_mtime_ns
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            reading.tail_account.report_file(job.file.meta_path, "bad_meta", error)

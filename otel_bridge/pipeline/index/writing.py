@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from sqlite3 import Connection
 
+from msgspec import structs
+
 from otel_bridge.model import Session
 from otel_bridge.pipeline.index.plan import DATA_VERSION
 from otel_bridge.pipeline.index.reading import FileReading, SessionReading, decode_account, encode_account
 from otel_bridge.pipeline.index.stored import read_stored
-from otel_bridge.sources.transcript.assemble.packing import pack, unpack_all
+from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError, pack, unpack_all
 from otel_bridge.sources.transcript.calls import fingerprint
-from otel_bridge.sources.transcript.lines import LineAccount
+from otel_bridge.sources.transcript.growth import START
+from otel_bridge.sources.transcript.lines import MAX_PROBLEMS_PER_FILE, LineAccount
 from otel_bridge.store import files, kinship, texts
 from otel_bridge.store.files import StoredFile
 from otel_bridge.store.rows import session_rows
@@ -28,9 +31,16 @@ def write_reading(connection: Connection, reading: SessionReading) -> None:
         _write_file(connection, session, file)
         kinship.add_calls(connection, session, file.keys)
     if is_reread:
+        _count_calls_anew(connection, session_id, session)
+
+
+def _count_calls_anew(connection: Connection, session_id: str, session: int) -> None:
+    try:
         parts = read_stored(connection, session_id)
-        kinship.forget_calls(connection, session)
-        kinship.add_calls(connection, session, map(fingerprint, parts.sorter.drafts if parts else ()))
+    except ForeignFormatError:  # another file of it is gone: what calls it had is known from before alone
+        return
+    kinship.forget_calls(connection, session)
+    kinship.add_calls(connection, session, map(fingerprint, parts.sorter.drafts if parts else ()))
 
 
 def _session_row(connection: Connection, reading: SessionReading) -> int:
@@ -63,10 +73,13 @@ def _write_file(connection: Connection, session: int, reading: FileReading) -> N
 def _row(connection: Connection, reading: FileReading) -> StoredFile:
     """Return the row of a file that was read, or could not be: then it keeps what it had."""
     job, file = reading.job, reading.job.file
-    is_other = job.has_moved and reading.is_rewritten
+    is_other = job.has_moved and (reading.is_rewritten or not reading.is_readable)
     before = files.file_by_id(connection, job.stored.id) if job.stored is not None and not is_other else None
     account = LineAccount() if before is None or reading.is_rewritten else decode_account(before.account)
+    account.problems = [structs.replace(problem, path=file.path) for problem in account.problems]
     account.add(reading.account)
+    _keep_first_problems(account, reading.tail_account)
+    checkpoint = START if is_other and not reading.is_readable else reading.checkpoint
     return StoredFile(
         path=file.path,
         session_id=file.session_id,
@@ -75,18 +88,24 @@ def _row(connection: Connection, reading: FileReading) -> StoredFile:
         inode=file.identity[1],
         size_bytes=file.size_bytes,
         mtime_ns=file.mtime_ns,
-        offset_bytes=reading.checkpoint.offset_bytes,
-        lines=reading.checkpoint.lines,
-        crc=reading.checkpoint.crc,
+        offset_bytes=checkpoint.offset_bytes,
+        lines=checkpoint.lines,
+        crc=checkpoint.crc,
         account=encode_account(account),
         tail_account=encode_account(reading.tail_account),
         meta=reading.meta if reading.is_readable or before is None else before.meta,
-        meta_mtime_ns=job.meta_mtime_ns,
+        meta_mtime_ns=reading.meta_mtime_ns if reading.is_readable else job.meta_mtime_ns,
         is_present=True,
         is_readable=reading.is_readable,
         data_version=DATA_VERSION,
         id=before.id if before is not None else 0,
     )
+
+
+def _keep_first_problems(account: LineAccount, tail_account: LineAccount) -> None:
+    """Keep the place of as many problems of a file as reading it at once would."""
+    del account.problems[MAX_PROBLEMS_PER_FILE:]
+    del tail_account.problems[MAX_PROBLEMS_PER_FILE - len(account.problems) :]
 
 
 def _merge_chunks(connection: Connection, file_id: int) -> None:

@@ -1,0 +1,394 @@
+"""What can happen to transcripts between two looks at them, and what an index must say after each.
+
+A ``Life`` does one thing after another to the files of a ``World`` and remembers what every file had when it was last
+looked at, gone ones too: an index must equal one made at once of all that. Details are chosen by a seeded generator.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from otel_bridge.pipeline.changes import collect_changes
+from tests.pipeline.index.world import World, all_rows, append, rows_of_fresh_index, sessions_of, touch, unreadable
+from tests.transcripts import (
+    SLUG,
+    Line,
+    agent_file,
+    agent_progress,
+    ask,
+    compact_boundary,
+    cost_state,
+    count,
+    dump,
+    fork_1_0_60,
+    fork_2_0_30,
+    fork_2_1_50,
+    fork_2_1_181,
+    fork_2_1_329,
+    fork_oh_my_posh,
+    interrupt,
+    library,
+    meta,
+    name_uuid,
+    old_agent_file,
+    pr_link,
+    prompt,
+    queue_operation,
+    response,
+    session_file,
+    tool_result,
+    tool_use,
+)
+
+SLUGS = (SLUG, "-home-dev-gears")
+PLACES = tuple(
+    {"cwd": cwd, "gitBranch": branch}
+    for cwd in ("/home/dev/widgets", "/home/dev/gears")
+    for branch in ("main", "feat/a", "feat/b")
+)
+
+
+class Life:
+    """What happens to the files of a world; ``HAPPENINGS`` are the methods that do it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.touched: set[Path] = set()
+        """Paths at which something happened since the last pass."""
+        self.refused: set[Path] = set()
+        """Files that the next pass cannot open."""
+        self._seen: dict[Path, bytes] = {}
+        """What each file or meta file had when it was last read, whether it is still there or not."""
+        self._rests: dict[Path, bytes] = {}
+        """What is still to be written of a line."""
+        self._number = 0
+        self._clock = 0.0
+
+    # --- what is written ---
+
+    def number(self) -> int:
+        self._number += 1
+        return self._number
+
+    def time(self, chance: random.Random) -> float:
+        self._clock += chance.choice((1, 5, 60))
+        self.world.now = self._clock + 1
+        return self._clock
+
+    def lines(self, chance: random.Random, place: Line) -> list[Line | bytes]:
+        """Write a few lines that follow each other: an exchange, or a note of the client's."""
+        n, at = self.number(), self.time(chance)
+        tool = tool_use(f"toolu_{n}", "Bash", command=f"git commit -m {n}")
+        agent = tool_use(f"toolu_{n}", "Agent", prompt="look", subagent_type="Explore")
+        opening = prompt(f"Do {n}", at=at, promptId=f"p{n}", **place)
+        closing = response(f"msg_{n}b", at=at + 0.5, **place)
+        exchange = [opening, ask(f"msg_{n}", tool, at=at + 0.1, **place)]
+        answer = tool_result(f"toolu_{n}", f"[main {n:07x}] x", at=at + 0.3, **place)
+        choices: list[list[Line | bytes]] = [
+            [*exchange, answer, closing],
+            exchange,
+            [answer | {"uuid": name_uuid("late", n)}],
+            [opening, response(f"msg_{n}", at=at + 0.2, stop=None, **place), closing],
+            [opening, *map(agent_progress, (opening, closing))],
+            [opening, ask(f"msg_{n}", agent, at=at + 0.1, **place), ask(f"msg_{n}i", at=at, isSidechain=True)],
+            [pr_link(1 + n % 3, at=at)],
+            [cost_state(f"{n / 100}", start=0)],
+            [meta(chance.choice(("ai-title", "custom-title")), aiTitle=f"Title {n}", customTitle=f"Name {n}")],
+            [queue_operation(at=at), compact_boundary(at=at), interrupt(at=at)],
+            [b"garbage\n", meta("mode", mode="normal"), b"\n"],
+        ]
+        return chance.choice(choices)
+
+    def session_id(self) -> str:
+        return f"{self.number():08x}-0000-4000-8000-00000000000a"
+
+    # --- where ---
+
+    def files(self, kind: str = "*") -> list[Path]:
+        return sorted(self.world.projects.rglob(f"{kind}.jsonl"))
+
+    def file(self, chance: random.Random, kind: str = "*") -> Path | None:
+        files = self.files(kind)
+        return chance.choice(files) if files else None
+
+    def changed(self, *paths: Path) -> None:
+        self.touched.update(paths)
+
+    # --- what happens ---
+
+    def begin(self, chance: random.Random) -> None:
+        """Begin a session."""
+        place = chance.choice(PLACES)
+        parts = [self.lines(chance, place) for _ in range(chance.randint(1, 3))]
+        lines = [queue_operation(at=self.time(chance)), *(line for part in parts for line in part)]
+        path = session_file(self.world.root, self.session_id(), *lines, slug=chance.choice(SLUGS))
+        self.changed(touch(path))
+
+    def grow(self, chance: random.Random) -> None:
+        """Let a file grow by whole lines; one that was half written is finished first."""
+        if path := self.file(chance):
+            lines = self.lines(chance, chance.choice(PLACES))
+            self.changed(append(path, self._rests.pop(path, b""), *lines))
+
+    def grow_half(self, chance: random.Random) -> None:
+        """Let a file grow by a part of a line, perhaps by all of it but the newline."""
+        if path := self.file(chance):
+            raw = b"".join(line if isinstance(line, bytes) else dump(line) for line in self.lines(chance, PLACES[0]))
+            cut = len(raw) - 1 if chance.random() < 0.5 else chance.randrange(len(raw))
+            self.changed(append(path, self._rests.pop(path, b""), raw[:cut]))
+            self._rests[path] = raw[cut:]
+
+    def start_agent(self, chance: random.Random) -> None:
+        """Give a sub-agent a file, below its session or beside it, and perhaps a meta file."""
+        main = self.file(chance, "*-*-*-*-*")
+        if main is None or main.parent.name == "subagents":
+            return
+        agent_id, place = f"a{self.number()}", PLACES[0]
+        lines = [line for line in self.lines(chance, place) if isinstance(line, dict)]
+        lines = [prompt("look", at=self.time(chance), **place), *lines]
+        if chance.random() < 0.3:
+            path = old_agent_file(self.world.root, main.stem, agent_id, *lines)
+        else:
+            path = agent_file(self.world.root, main.stem, agent_id, *lines)
+        self.changed(touch(path))
+        if chance.random() < 0.5:
+            self.describe(chance)
+
+    def describe(self, chance: random.Random) -> None:
+        """Let a sub-agent's meta file come, change, be damaged or go."""
+        path = self.file(chance, "agent-*")
+        if path is None:
+            return
+        about = path.with_suffix(".meta.json")
+        text = {"agentType": chance.choice(("Explore", "Plan")), "toolUseId": f"toolu_{chance.randint(1, 9)}"}
+        raw = chance.choice((json.dumps(text).encode(), json.dumps(text).encode(), b"{", None))
+        if raw is None:
+            about.unlink(missing_ok=True)
+        else:
+            about.write_bytes(raw)
+            touch(about)
+        self.changed(about)
+
+    def fork(self, chance: random.Random) -> None:
+        """Fork a session as one of the client's versions does; it goes on, or not yet."""
+        path = self.file(chance, "*-*-*-*-*")
+        if path is None or path.parent.name == "subagents":
+            return
+        whole = [line for line in path.read_bytes().splitlines() if line.startswith(b"{") and line.endswith(b"}")]
+        known = [line for line in map(_loaded, whole) if line.get("uuid")]
+        if not known:
+            return
+        part, at, n = known[: chance.randint(1, len(known))], self.time(chance), self.number()
+        copies = chance.choice(
+            (
+                fork_1_0_60(part, at=at),
+                fork_2_0_30(part, origin=path.stem),
+                fork_2_1_50(part, origin=path.stem),
+                fork_2_1_181(part),
+                fork_2_1_329(part, prompt_id=f"fork-{n}"),
+                fork_oh_my_posh(part),
+            )
+        )
+        for line in copies:
+            if line.get("sessionId") != path.stem or chance.random() < 0.5:
+                line.pop("sessionId", None)
+        own = [queue_operation(at=at), prompt(at=at, promptId=f"fork-{n}"), response(f"msg_f{n}", at=at + 0.1)]
+        lines = [*copies, *own[: chance.randint(0, 3)]]
+        self.changed(touch(session_file(self.world.root, self.session_id(), *lines, slug=chance.choice(SLUGS))))
+
+    def truncate(self, chance: random.Random) -> None:
+        """Cut a file's end off, at any byte after its first line."""
+        if path := self.file(chance):
+            raw = path.read_bytes()
+            first = raw.find(b"\n") + 1
+            path.write_bytes(raw[: chance.randint(min(first, len(raw)), len(raw))])
+            self.changed(touch(path))
+
+    def replace(self, chance: random.Random) -> None:
+        """Give a file other lines, in place or by a new file of its name."""
+        path = self.file(chance)
+        if path is None:
+            return
+        first = path.read_bytes().split(b"\n")[0] + b"\n" if path.name.startswith("agent-") else b""
+        lines = [line if isinstance(line, bytes) else dump(line) for line in self.lines(chance, chance.choice(PLACES))]
+        if chance.random() < 0.5:
+            path.write_bytes(first + b"".join(lines))
+        else:
+            other = path.with_suffix(".new")
+            other.write_bytes(first + b"".join(lines))
+            other.replace(path)
+        self.changed(touch(path))
+
+    def edit(self, chance: random.Random) -> None:
+        """Change a figure in the middle, and not the size."""
+        if path := self.file(chance):
+            raw = path.read_bytes()
+            path.write_bytes(raw.replace(b'"output_tokens":50', b'"output_tokens":7%d' % chance.randint(0, 9), 1))
+            self.changed(touch(path))
+
+    def move(self, chance: random.Random) -> None:
+        """Move a file to another project's folder; perhaps it grows before anybody looks."""
+        if path := self.file(chance):
+            below = path.relative_to(self.world.projects).parts[1:]
+            target = self.world.projects.joinpath(chance.choice((*SLUGS, "-moved")), *below)
+            self._move(path, target)
+            if chance.random() < 0.3:
+                self.changed(append(target, *self.lines(chance, PLACES[0])))
+
+    def rename(self, chance: random.Random) -> None:
+        """Give a file the name of another session, which has none yet."""
+        path = self.file(chance, "*-*-*-*-*")
+        if path is not None and path.parent.name != "subagents":
+            self._move(path, path.with_name(f"{self.session_id()}.jsonl"))
+
+    def _move(self, path: Path, target: Path) -> None:
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(target)
+            about = path.with_suffix(".meta.json")
+            if about.exists():
+                about.rename(target.with_suffix(".meta.json"))
+            self.changed(path, target)
+
+    def copy(self, chance: random.Random) -> None:
+        """Copy a file to another project's folder."""
+        if path := self.file(chance):
+            below = path.relative_to(self.world.projects).parts[1:]
+            target = self.world.projects.joinpath("-copied", *below)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target != path:
+                shutil.copy(path, target)
+            self.changed(touch(target))
+
+    def delete(self, chance: random.Random) -> None:
+        """Delete a file with its meta file."""
+        if path := self.file(chance):
+            path.unlink()
+            path.with_suffix(".meta.json").unlink(missing_ok=True)
+            self.changed(path)
+
+    def restore(self, chance: random.Random) -> None:
+        """Put a file back that went, as it was or longer."""
+        gone = sorted(path for path in self._seen if path.suffix == ".jsonl" and not path.exists())
+        if gone:
+            path = chance.choice(gone)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self._seen[path])
+            self.changed(touch(path))
+            if chance.random() < 0.5:
+                self.changed(append(path, *self.lines(chance, PLACES[0])))
+
+    def wait(self, chance: random.Random) -> None:
+        """Let time pass, less or more than ends a turn."""
+        self._clock += chance.choice((600, 1200, 2000))
+        self.world.now = self._clock + 1
+
+    def refuse(self, chance: random.Random) -> None:
+        """Let a file that changed be closed to the next look."""
+        if path := self.file(chance):
+            self.grow(chance)
+            self.refused.add(path)
+            self.changed(touch(path))
+
+    # --- what an index must say ---
+
+    def look(self, *, at_all: bool) -> None:
+        """Make a pass, over everything or over what changed, and compare the index with the files."""
+        if self.refused:
+            self._look_at_refused(at_all=at_all)
+        touched = None if at_all else self.touched
+        self.world.update(touched)
+        self.touched = set()
+        self._remember()
+        self.check()
+
+    def _look_at_refused(self, *, at_all: bool) -> None:
+        before = all_rows(self.world.connection)
+        with unreadable(*self.refused):
+            report = self.world.update(None if at_all else self.touched)
+        known = {row[0]: row for row in all_rows(self.world.connection)["files"]}
+        for path, *said in before["files"]:
+            if Path(path) in self.refused and Path(path) in self._seen and path in known:
+                assert known[path][-1] == said[-1]
+        assert report.unreadable_files <= len(self.refused)
+        self.refused = set()
+
+    def _remember(self) -> None:
+        stored = {Path(path) for (path,) in self.world.connection.execute("SELECT path FROM files")}
+        present = {path: path.read_bytes() for path in self.files()}
+        for path in [path for path in self._seen if path.suffix == ".jsonl" and path not in present]:
+            if path not in stored:  # it was found again under another name
+                raw = self._seen.pop(path)
+                whole = raw[: raw.rfind(b"\n") + 1]
+                assert any(data.startswith(whole) for data in present.values())
+                self._seen.pop(path.with_suffix(".meta.json"), None)
+        for path, raw in present.items():
+            self._seen[path] = raw
+            about = path.with_suffix(".meta.json")
+            self._seen.pop(about, None)
+            if path.name.startswith("agent-") and about.exists():
+                self._seen[about] = about.read_bytes()
+
+    def check(self) -> None:
+        """Compare all that the index says with what the files say, those that are gone put back for the moment."""
+        world = self.world
+        for path, is_present in world.connection.execute("SELECT path, is_present FROM files"):
+            assert bool(is_present) == Path(path).exists(), path
+        rows, stats, sessions = all_rows(world.connection), world.stats(), sessions_of(world.library())
+        with self._all_put_back():
+            assert_same_rows(rows, rows_of_fresh_index(world.projects, world.now))
+            wanted = sessions_of(library(world.projects, now=world.now))
+            assert sessions.keys() == wanted.keys()
+            for session_id, session in wanted.items():
+                assert sessions[session_id] == session
+            counted = count(world.projects)
+            counted.by_change = collect_changes(library(world.projects, now=world.now))
+            assert stats == counted
+        before = world.connection.total_changes
+        report = world.update()
+        assert (report.files_read, report.sessions, world.connection.total_changes - before) == (0, [], 0)
+
+    @contextmanager
+    def _all_put_back(self) -> Iterator[None]:
+        gone = {path: raw for path, raw in self._seen.items() if not path.exists()}
+        for path, raw in gone.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(raw)
+        try:
+            yield
+        finally:
+            for path in gone:
+                path.unlink()
+
+
+def assert_same_rows(found: dict[str, list[Any]], wanted: dict[str, list[Any]]) -> None:
+    """Compare table by table, so that a difference is shown small."""
+    assert found.keys() == wanted.keys()
+    assert set(found.pop("call_copies")) >= set(wanted.pop("call_copies"))  # too many: looked at in vain
+    for table, rows in wanted.items():
+        assert found[table] == rows, table
+
+
+def _loaded(raw: bytes) -> Line:
+    try:
+        line = json.loads(raw)
+    except ValueError:
+        return {}
+    return line if isinstance(line, dict) else {}
+
+
+Happening = Callable[[Life, random.Random], None]
+
+HAPPENINGS: dict[str, Happening] = {
+    name: getattr(Life, name)
+    for name in (
+        *("begin", "grow", "grow_half", "start_agent", "describe", "fork", "truncate", "replace", "edit", "move"),
+        *("rename", "copy", "delete", "restore", "wait", "refuse"),
+    )
+}
