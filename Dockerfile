@@ -3,6 +3,8 @@
 #   docker build -t otel-bridge .
 #   docker run --rm --user "$(id -u):0" -v ~/.claude/projects:/transcripts/projects:ro otel-bridge stats
 #
+# A volume for the index, -v otel-bridge:/var/lib/otel-bridge, keeps it for the next run.
+#
 # Of Python the newest patch release is taken with each build; all packages are those of requirements/run.lock, by hash.
 
 FROM python:3.13-slim-bookworm AS build
@@ -24,9 +26,11 @@ LABEL org.opencontainers.image.title="otel-bridge" \
 COPY --from=build /opt/otel-bridge /opt/otel-bridge
 ENV PATH=/opt/otel-bridge/bin:$PATH \
     CLAUDE_CONFIG_DIR=/transcripts \
+    OTEL_BRIDGE_DATA_DIR=/var/lib/otel-bridge \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 # Any other user does as well, one without a name or a home too; group 0 is what OpenShift gives.
+RUN mkdir --mode=770 /var/lib/otel-bridge
 USER 10001:0
 WORKDIR /transcripts
 ENTRYPOINT ["otel-bridge"]

@@ -2,50 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
+import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.stack.built import built
+from tests.stack.composed import (
+    FILE,
+    PASSWORD,
+    ROOT,
+    Service,
+    binds,
+    compose,
+    image_environment,
+    probe,
+    published,
+    resolve,
+    volumes,
+)
 from tools.stack.configured import CONFIG, local
-from tools.stack.programs import IMAGES, SOURCES
+from tools.stack.programs import IMAGES
 from tools.stack.stack import Stack
 
-ROOT = SOURCES.parents[1]
-FILE = ROOT / "docker-compose.yml"
-PASSWORD = "correct horse"
 OWN_IMAGE = "otel-bridge:local"
-ONE_SHOT = {"bridge", "demo", "volume-owners"}
-
-Service = dict[str, Any]
-
-
-def compose(*arguments: str, file: Path = FILE, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run compose's parser with nothing in the environment but what is given."""
-    return subprocess.run(
-        [str(built("docker-compose")), "--project-directory", str(ROOT), "--file", str(file), *arguments],
-        cwd=ROOT,
-        env={"HOME": "/home/dev", "PATH": os.environ["PATH"], "COMPOSE_DISABLE_ENV_FILE": "1", **env},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def resolve(**env: str) -> dict[str, Service]:
-    """Return the services of all profiles as they would run."""
-    done = compose("--profile", "*", "config", "--format", "json", GRAFANA_ADMIN_PASSWORD=PASSWORD, **env)
-    assert (done.returncode, done.stderr) == (0, "")
-    services: dict[str, Service] = json.loads(done.stdout)["services"]
-    return services
+ONE_SHOT = {"demo", "volume-owners"}
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +44,6 @@ def written() -> dict[str, Any]:
     """Return the file as it is written."""
     document: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
     return document
-
-
-def published(service: Service) -> Iterator[tuple[str, int]]:
-    for port in service.get("ports", []):
-        yield port.get("host_ip", "everywhere"), int(port["published"])
-
-
-def binds(service: Service) -> list[Service]:
-    return [volume for volume in service.get("volumes", []) if volume["type"] == "bind"]
 
 
 def test_compose_finds_nothing_wrong() -> None:
@@ -113,6 +89,7 @@ def test_each_program_is_published_where_the_documentation_says(services: dict[s
     ports = {name: sorted(port for _, port in published(service)) for name, service in services.items()}
     assert {name: found for name, found in ports.items() if found} == {
         "alertmanager": [9093],
+        "bridge": [9465],
         "collector": [14317, 14318],
         "grafana": [3000],
         "prometheus": [9090],
@@ -122,7 +99,8 @@ def test_each_program_is_published_where_the_documentation_says(services: dict[s
 
 def test_ports_can_be_moved() -> None:
     """Another program may be there already; links follow."""
-    moved = resolve(GRAFANA_PORT="3333", PROMETHEUS_PORT="9999")
+    moved = resolve(BRIDGE_PORT="9466", GRAFANA_PORT="3333", PROMETHEUS_PORT="9999")
+    assert list(published(moved["bridge"])) == [("127.0.0.1", 9466)]
     assert list(published(moved["grafana"])) == [("127.0.0.1", 3333)]
     assert moved["grafana"]["environment"]["GF_SERVER_ROOT_URL"] == "http://localhost:3333"
     assert "--web.external-url=http://localhost:9999" in moved["prometheus"]["command"]
@@ -162,6 +140,21 @@ def test_root_only_gives_volumes_to_their_owners(services: dict[str, Service]) -
     assert (owners["cap_add"], owners["network_mode"], owners["restart"]) == (["CHOWN"], "none", "no")
 
 
+def test_new_volumes_get_the_owners_that_write_to_them(tmp_path: Path) -> None:
+    """The command as it is written, with the one right that it has."""
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("only root can give folders away, and only setpriv takes its other rights first")
+    owners = resolve(OTEL_BRIDGE_UID="1234")["volume-owners"]
+    for target in volumes(owners).values():
+        (tmp_path / target.removeprefix("/")).mkdir(parents=True)
+    command = [word.replace("/volumes", f"{tmp_path}/volumes") for word in owners["entrypoint"] + owners["command"]]
+    rights = ["--inh-caps=-all", "--bounding-set=-all,+chown"]
+    for _ in range(2):  # it runs at every start
+        subprocess.run(["setpriv", *rights, *command], check=True, timeout=30)
+    found = {path.name: (path.stat().st_uid, path.stat().st_gid) for path in (tmp_path / "volumes").iterdir()}
+    assert found == {"bridge-data": (1234, 0), "collector-queue": (10001, 10001), "tempo-data": (10001, 10001)}
+
+
 def test_what_stays_is_watched_and_restarted(services: dict[str, Service]) -> None:
     """Every server has a health check; the collector's image cannot run one, so another container asks it."""
     staying = {name for name, service in services.items() if service["restart"] == "unless-stopped"}
@@ -172,22 +165,28 @@ def test_what_stays_is_watched_and_restarted(services: dict[str, Service]) -> No
 
 
 def test_senders_wait_until_everything_answers(services: dict[str, Service]) -> None:
-    """They run once: nobody is there to try again."""
-    for name in ("bridge", "demo"):
-        waits = {peer: need["condition"] for peer, need in services[name]["depends_on"].items()}
-        assert waits == dict.fromkeys(("collector-health", "prometheus", "tempo"), "service_healthy")
+    """The demo runs once, and a bridge that starts in health has nothing to complain of."""
+    waits = {
+        name: {peer: need["condition"] for peer, need in services[name]["depends_on"].items()}
+        for name in ("bridge", "demo")
+    }
+    receivers = dict.fromkeys(("collector-health", "prometheus", "tempo"), "service_healthy")
+    assert waits == {
+        "bridge": receivers | {"volume-owners": "service_completed_successfully"},
+        "demo": receivers,
+    }
 
 
 def test_data_lies_in_named_volumes(services: dict[str, Service], written: dict[str, Any]) -> None:
     """Each server has its own, each volume a server, at the folder that its configuration names."""
     used = {
-        volume["source"]: (name, volume["target"])
+        volume: (name, folder)
         for name, service in services.items()
         if name != "volume-owners"
-        for volume in service.get("volumes", [])
-        if volume["type"] == "volume"
+        for volume, folder in volumes(service).items()
     }
     assert set(used) == set(written["volumes"])
+    assert used["bridge-data"] == ("bridge", image_environment()["OTEL_BRIDGE_DATA_DIR"])
     assert used["prometheus-data"] == ("prometheus", "/prometheus")
     assert "--storage.tsdb.path=/prometheus" in services["prometheus"]["command"]
     assert f"--storage.path={used['alertmanager-data'][1]}" in services["alertmanager"]["command"]
@@ -244,14 +243,16 @@ def test_prometheus_takes_otlp(services: dict[str, Service]) -> None:
 
 
 def test_programs_are_called_by_the_names_of_services(services: dict[str, Service]) -> None:
-    """Every host in the configurations is a service."""
+    """Every host in the configurations is a service, and the bridge listens where Prometheus asks it."""
     files = [CONFIG / "agent.yaml", CONFIG / "prometheus" / "prometheus.yaml"]
     text = "\n".join(
         file.read_text(encoding="utf-8") for file in [*files, *(ROOT / "grafana" / "provisioning").rglob("*.yaml")]
     )
     hosts = set(re.findall(r"([a-z]+):\d{4,5}\b", text))
     assert hosts - {"localhost"} <= set(services)
-    assert {"tempo", "prometheus", "collector", "alertmanager"} <= hosts
+    assert {"tempo", "prometheus", "collector", "alertmanager", "bridge"} <= hosts
+    (listening,) = (word for word in services["bridge"]["command"] if word.startswith("0.0.0.0:"))
+    assert listening.replace("0.0.0.0", "bridge") in text
 
 
 def test_the_collector_is_told_by_variables_that_it_reads(services: dict[str, Service]) -> None:
@@ -268,7 +269,7 @@ def test_transcripts_are_mounted_read_only(services: dict[str, Service]) -> None
     assert transcripts == {
         "type": "bind",
         "source": "/home/dev/.claude/projects",
-        "target": "/transcripts/projects",
+        "target": f"{image_environment()['CLAUDE_CONFIG_DIR']}/projects",
         "read_only": True,
         "bind": {},  # without create_host_path, which is what others have
     }
@@ -283,10 +284,10 @@ def test_transcripts_are_read_as_their_owner() -> None:
 
 
 def test_the_demo_runs_only_when_asked_for_and_sees_no_transcripts(services: dict[str, Service]) -> None:
-    """It has the samples that are in the package."""
+    """It has the samples that are in the package, and no index."""
     demo = services["demo"]
     assert demo["profiles"] == ["demo"]
-    assert demo["command"] == ["export", "--or-samples"]
+    assert demo["command"] == ["export", "--or-samples", "--no-store"]
     assert "volumes" not in demo
     plain = compose("config", "--services", GRAFANA_ADMIN_PASSWORD=PASSWORD).stdout.split()
     assert set(plain) == set(services) - {"demo"}
@@ -319,13 +320,3 @@ def test_health_checks_say_no_where_nobody_answers(services: dict[str, Service])
     addresses = dict.fromkeys(("http://localhost:9090", "http://localhost:9093", "http://collector:13133"), nowhere)
     for name in ("prometheus", "alertmanager", "collector-health"):
         assert probe(services[name], addresses) != 0, name
-
-
-def probe(service: Service, addresses: dict[str, str]) -> int:
-    """Run a health check with other addresses and return its exit code."""
-    kind, program, *arguments = service["healthcheck"]["test"]
-    assert kind == "CMD"
-    for old, new in addresses.items():
-        arguments = [argument.replace(old, new) for argument in arguments]
-    command = [program if program == "python" else str(built(program)), *arguments]
-    return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from tools.stack.programs import SOURCES
+from tests.stack.composed import ROOT, image_environment
 
-ROOT = SOURCES.parents[1]
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 HOME = "/opt/otel-bridge"
+DATA_DIR = "OTEL_BRIDGE_DATA_DIR"
+DATA = image_environment()[DATA_DIR]
 SUITABLE = "import sys, ensurepip; sys.exit(sys.version_info < (3, 11))"
 
 
@@ -35,19 +36,22 @@ def step(kind: str) -> str:
     return steps(kind)[-1][1]
 
 
+USER, GROUP = map(int, step("USER").split(":"))
+
+
 @pytest.fixture(scope="module")
 def image() -> Iterator[Path]:
     """Do what the Dockerfile does in a folder that every user may read; return the folder of the programs."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
-        source, home = folder / "src", folder / "opt"
+        source, home, data = folder / "src", folder / "opt", folder / "data"
         source.mkdir()
         for kind, rest in steps("COPY", "RUN"):
             if kind == "COPY" and not rest.startswith("--from"):
                 copy(shlex.split(rest), source)
             elif kind == "RUN":
-                command = rest.replace(HOME, str(home))
+                command = rest.replace(HOME, str(home)).replace(DATA, str(data))
                 command = re.sub(r"^python ", f"{everyones_python()} ", command)
                 env = {"PATH": f"{everyones_python().parent}:/usr/bin:/bin", "HOME": name, "PIP_NO_CACHE_DIR": "1"}
                 known = {
@@ -86,19 +90,21 @@ def copy(words: list[str], to: Path) -> None:
             shutil.copy(ROOT / name, place)
 
 
-def as_nobody(image: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run the entry point as the image's user, who has no name and no home."""
-    user, group = map(int, step("USER").split(":"))
+def as_nobody(image: Path, *arguments: str, user: int = USER, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the entry point in a new container: as the image's user, or another of its group, without name and home."""
     if os.geteuid() != 0 or not is_everyones(image / "bin" / "python"):
         pytest.skip("only root can become another user, who then needs a Python that he may run")
+    data = image.parent / "data"
+    for path in data.iterdir():
+        path.unlink()
     (entry,) = json.loads(step("ENTRYPOINT"))
     return subprocess.run(
         [str(image / "bin" / entry), *arguments],
         user=user,
-        group=group,
+        group=GROUP,
         extra_groups=[],
         cwd="/",
-        env={"PATH": "/usr/bin:/bin", "CLAUDE_CONFIG_DIR": "/transcripts", "PYTHONDONTWRITEBYTECODE": "1", **env},
+        env={"PATH": "/usr/bin:/bin", **image_environment(), DATA_DIR: str(data), **env},
         capture_output=True,
         text=True,
         timeout=120,
@@ -123,8 +129,8 @@ def test_both_stages_start_from_the_same_pinned_image() -> None:
 
 def test_the_user_has_no_rights() -> None:
     """Not root, and of the group that OpenShift gives."""
-    user, group = step("USER").split(":")
-    assert (int(user) >= 10_000, group) == (True, "0")
+    assert USER >= 10_000
+    assert GROUP == 0
 
 
 def test_packages_are_taken_by_hash() -> None:
@@ -141,6 +147,17 @@ def test_the_commands_of_the_dockerfile_make_a_program_that_runs(image: Path) ->
     done = as_nobody(image, "stats", "--or-samples", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["totals"]["calls"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("user", [USER, 54_321])
+def test_the_index_is_kept_where_the_image_says(image: Path, user: int) -> None:
+    """By its own user and by any other of group 0; nobody else reads it."""
+    done = as_nobody(image, "sync", "--or-samples", user=user)
+    assert done.returncode == 0, done.stderr
+    (index,) = (image.parent / "data").glob("*.sqlite3")
+    found = index.stat()
+    assert (found.st_uid, oct(found.st_mode & 0o777)) == (user, "0o600")
 
 
 @pytest.mark.slow
