@@ -18,7 +18,7 @@ from otel_bridge.sinks.fanout import FanOut
 from otel_bridge.sinks.file import open_file_sink
 from otel_bridge.sinks.open import open_otlp_sink
 from otel_bridge.sinks.otlp.config import OtlpConfig, OtlpProtocol, names_endpoint
-from otel_bridge.sinks.otlp.delivery import OnSettled
+from otel_bridge.sinks.otlp.delivery import IN_FLIGHT, OnSettled
 from otel_bridge.sinks.otlp.retry import RetryPolicy
 from otel_bridge.telemetry import Signal
 
@@ -39,6 +39,8 @@ give_up_option = click.option(
     help="How long to try again a request that finds nobody or a busy receiver.",
 )  # fmt: skip
 with_paths_option = click.option("--paths", "with_paths", is_flag=True, help="Send working folders and file names too.")
+
+_MODEST_REQUESTS, _MODEST_ITEMS = 2, 512
 
 SYNC_HEADER = {"x-otel-bridge-sync": "1"}
 """Asks our collector configurations to pass on at once what we send, so that the answer is that of the store: a queue
@@ -124,14 +126,23 @@ def open_sink(
     give_up_s: float,
     notify: Callable[[str], None],
     on_settled: OnSettled = lambda _, __: None,
+    is_modest: bool = False,
 ) -> Sink:
     """Open the way to the endpoints too and return all as one sink; nothing is connected before the first request.
 
     ``notify`` is told of a receiver that is away, ``on_settled`` of items an endpoint has taken or refused for good.
+    ``is_modest`` needs less memory and takes longer, for what runs for days.
     """
-    retry = RetryPolicy(give_up_s=give_up_s)
-    remote = (
-        [open_otlp_sink(to.otlp, scope=SCOPE, retry=retry, notify=notify, on_settled=on_settled)] if to.otlp else []
-    )
-    sinks = [*remote, *local]
+    sinks = list(local)
+    if to.otlp:
+        remote = open_otlp_sink(
+            to.otlp,
+            scope=SCOPE,
+            retry=RetryPolicy(give_up_s=give_up_s),
+            notify=notify,
+            on_settled=on_settled,
+            in_flight=_MODEST_REQUESTS if is_modest else IN_FLIGHT,
+            max_items=_MODEST_ITEMS if is_modest else None,
+        )
+        sinks.insert(0, remote)
     return sinks[0] if len(sinks) == 1 else FanOut(sinks)

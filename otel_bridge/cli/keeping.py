@@ -73,7 +73,9 @@ class Keeping(Struct, frozen=True):
             environment(), signals, endpoint=self.endpoint, protocol=self.protocol, file=None, to_console=False
         )
 
-    def target(self, to: Destination, *, give_up_s: float, notify: Callable[[str], None] = say) -> Target:
+    def target(
+        self, to: Destination, *, give_up_s: float, notify: Callable[[str], None] = say, is_modest: bool = False
+    ) -> Target:
         """Return the target of the ledger; a signal that its endpoint knows nothing of is left out with a sentence."""
         reachable = to if self.only else without_missing_pipelines(to)
         for sentence in reachable.nowhere:
@@ -83,7 +85,7 @@ class Keeping(Struct, frozen=True):
             tuple(config.signal for config in reachable.otlp),
             self.idle_minutes * _NS_PER_MINUTE,
         )
-        return target_of(reachable, options, give_up_s=give_up_s, notify=notify)
+        return target_of(reachable, options, give_up_s=give_up_s, notify=notify, is_modest=is_modest)
 
 
 def keeping_options(function: Callable[..., Any]) -> Callable[..., Any]:

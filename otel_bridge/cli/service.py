@@ -64,7 +64,7 @@ def run_service(
                 keeper.look(set_progress)
             keeper.options = keeping.index_options(1)
             if to is not None:
-                keeper.target = keeping.target(to, give_up_s=_GIVE_UP_S, notify=lambda _: None)
+                keeper.target = keeping.target(to, give_up_s=_GIVE_UP_S, notify=lambda _: None, is_modest=True)
             say(f"watching {', '.join(map(str, source.roots)) or 'for transcripts to come'}; Ctrl-C ends it")
             with serve(keeper, source), _until_signal() as stop:
                 _run(keeper, lambda: _roots(keeping, source), stop, look_every_s)

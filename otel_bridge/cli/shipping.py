@@ -20,12 +20,17 @@ from otel_bridge.telemetry import Signal
 
 
 def target_of(
-    to: Destination, options: ShipOptions, *, give_up_s: float, notify: Callable[[str], None] = say
+    to: Destination,
+    options: ShipOptions,
+    *,
+    give_up_s: float,
+    notify: Callable[[str], None] = say,
+    is_modest: bool = False,
 ) -> Target:
     """Return the endpoints of a destination as a target of the ledger."""
 
     def open_target(on_settled: Callable[[Signal, Sequence[Item]], None]) -> Sink:
-        return open_sink(to, [], give_up_s=give_up_s, notify=notify, on_settled=on_settled)
+        return open_sink(to, [], give_up_s=give_up_s, notify=notify, on_settled=on_settled, is_modest=is_modest)
 
     places = {config.signal: f"{config.signal} to {config.target.place}" for config in to.otlp}
     return Target(places, open_target, options)

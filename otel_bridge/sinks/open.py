@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from msgspec import structs
+
 from otel_bridge.sinks import Sink
 from otel_bridge.sinks.fanout import BySignal
 from otel_bridge.sinks.otlp.config import OtlpConfig
@@ -20,6 +22,7 @@ def open_otlp_sink(
     *,
     scope: Scope,
     limits: Limits | None = None,
+    max_items: int | None = None,
     retry: RetryPolicy = DEFAULT_RETRY,
     in_flight: int = IN_FLIGHT,
     notify: Callable[[str], None] = lambda _: None,
@@ -27,9 +30,10 @@ def open_otlp_sink(
 ) -> Sink:
     """Open a sink for the signals of the configurations; other signals are skipped on purpose.
 
-    ``notify`` is told, once per signal and from any thread, that the receiver has to be waited for; ``on_settled``, in
-    the caller's thread, of items that need not be sent again. Nothing is connected before the first request. UsageError
-    if certificates or a proxy cannot be used.
+    ``max_items`` takes the place of the usual number in a request: fewer need less memory. ``notify`` is told, once per
+    signal and from any thread, that the receiver has to be waited for; ``on_settled``, in the caller's thread, of items
+    that need not be sent again. Nothing is connected before the first request. UsageError if certificates or a proxy
+    cannot be used.
     """
 
     def open_signal(config: OtlpConfig) -> OtlpSink:
@@ -38,6 +42,9 @@ def open_otlp_sink(
         place = f"{config.target.place} ({config.protocol})"
         courier = Courier(config.signal, place, encoder, transport, retry, notify=notify)
         usual = METRIC_LIMITS if config.signal is Signal.METRICS else DEFAULT_LIMITS
-        return OtlpSink(config.signal, Packer(encoder, limits or usual), courier, in_flight, on_settled)
+        wanted = limits or usual
+        if max_items is not None:
+            wanted = structs.replace(wanted, max_items=max_items)
+        return OtlpSink(config.signal, Packer(encoder, wanted), courier, in_flight, on_settled)
 
     return BySignal({config.signal: open_signal(config) for config in configs})

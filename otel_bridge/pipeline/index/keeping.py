@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -86,6 +87,7 @@ class Keeper:
     def look(self, progress: Callable[[int, int], None]) -> None:
         """Look at everything and ship nothing yet; ``progress`` is told bytes read and to read."""
         self._index(None, progress)
+        gc.collect()
 
     def round(self, changed: Collection[str] | None) -> PassReport:
         """Look at changed paths, at everything for ``None``, and ship a part of what waits, the newest first."""
@@ -95,8 +97,11 @@ class Keeper:
             report = self._index(None if looks_at_all else changed)
         elif changed:
             self._missed = True
+        shipped = 0
         if self._is_dirty and self.target is not None and self._may_try("target"):
-            self._ship(self.target)
+            shipped = self._ship(self.target)
+        if report.files_read or shipped:
+            gc.collect()  # putting sessions together leaves cycles: a process that runs for days would grow by them
         return report
 
     def _index(
@@ -137,15 +142,16 @@ class Keeper:
         else:
             self._in_trouble("index", f"cannot write the index {self.place.path}: {error}; is the disk full?")
 
-    def _ship(self, target: Target) -> None:
+    def _ship(self, target: Target) -> int:
+        """Ship a part of what waits and return the number of sessions."""
         try:
             summary = self._shipped(target)
         except sqlite3.DatabaseError as error:
             self._index_failed(error)
-            return
+            return 0
         except BridgeError as error:
             self._in_trouble("target", str(error))
-            return
+            return 0
         self.tally.exported += summary
         for rejection in summary.delivery.rejections[:3]:
             self._notify(f"rejected {rejection.item}: {rejection.reason}")
@@ -154,6 +160,7 @@ class Keeper:
         else:
             self._is_dirty = self.pending > 0
             self._over("target", "the target takes data again")
+        return summary.sessions
 
     def _shipped(self, target: Target) -> ExportSummary:
         connection, now_ns = self.place.connection, self._clock()

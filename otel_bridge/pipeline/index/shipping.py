@@ -16,7 +16,7 @@ from otel_bridge.sinks import Sink
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
 from otel_bridge.telemetry import Batch, Signal
 
-_ITEMS_AT_ONCE = 8_000
+_ITEMS_AT_ONCE = 4_000
 """After so many items the sink is emptied: a target that is away costs no more work than that before it is noticed, and
 live sessions wait no longer behind history."""
 

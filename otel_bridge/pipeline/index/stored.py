@@ -20,8 +20,8 @@ from otel_bridge.store.files import StoredFile, files_of_session, read_chunks
 from otel_bridge.store.kinship import family_of, links_of_project, stored_ids
 from otel_bridge.vcs import BranchLink
 
-_REMEMBERED = 32
-"""Sessions kept at a time while their family is looked at, and censuses."""
+_REMEMBERED = 4
+"""Sessions whose parts are kept at a time: a session, its origin, and others of a small family. Parts may be large."""
 
 
 class StoredRelations(Relations):
