@@ -97,7 +97,7 @@ def _job(file: TranscriptFile, stored: StoredFile | None, movable: _Movable) -> 
 def _meta_mtime_ns(file: TranscriptFile) -> int:
     if file.agent_id is not None:
         with suppress(OSError):
-            return os.stat(file.meta_path).st_mtime_ns  # noqa: PTH116 - see TranscriptFile.path
+            return os.stat(file.meta_path).st_mtime_ns or 1  # noqa: PTH116 - see TranscriptFile.path; archives say 0
     return 0
 
 

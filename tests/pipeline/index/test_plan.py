@@ -80,6 +80,15 @@ def test_a_meta_file_that_changed_has_its_agent_read(known: World, change: Calla
     assert read_paths(plan_of(known)) == [str(about_of(known)).replace(".meta.json", ".jsonl")]
 
 
+def test_a_meta_file_without_a_time_is_one(world: World) -> None:
+    """What archives and images bring is from 1970."""
+    path = agent_file(world.root, SID, AGENT, prompt(), about={"agentType": "Explore"})
+    os.utime(path.with_suffix(".meta.json"), ns=(0, 0))
+    world.update()
+    assert world.one("SELECT meta FROM files") == b'{"agentType": "Explore"}'
+    assert plan_of(world) == Plan()
+
+
 @pytest.mark.parametrize("said", ["is_present = 0", "is_readable = 0", "data_version = 0", "session_id = 'other'"])
 def test_a_file_is_read_again_though_it_looks_as_it_did(known: World, said: str) -> None:
     """It was gone, could not be read, or was read otherwise than today."""
