@@ -57,8 +57,10 @@ def forget_calls(connection: Connection, session: int) -> None:
     connection.execute("DELETE FROM call_copies WHERE session = ?", (session,))
 
 
-def put_links(connection: Connection, session: int, project: str | None, links: Iterable[BranchLink]) -> set[str]:
-    """Make these the links of a session, and return the branches for which that changes something."""
+def put_links(
+    connection: Connection, session: int, project: str | None, links: Iterable[BranchLink]
+) -> set[tuple[str, str]]:
+    """Make these the links of a session, and return the projects and branches for which that changes something."""
     wanted = {_cells(session, project, link) for link in links} if project else set()
     columns = "session, project, branch, repository, number, url, at_ns"
     stored = set(connection.execute(f"SELECT {columns} FROM branch_links WHERE session = ?", (session,)))
@@ -66,7 +68,7 @@ def put_links(connection: Connection, session: int, project: str | None, links: 
         return set()
     connection.execute("DELETE FROM branch_links WHERE session = ?", (session,))
     connection.executemany(f"INSERT INTO branch_links ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", sorted(wanted))
-    return {cells[2] for cells in stored ^ wanted}
+    return {(cells[1], cells[2]) for cells in stored ^ wanted}
 
 
 def links_of_project(connection: Connection, project: str, session_id: str) -> list[BranchLink]:
@@ -82,10 +84,10 @@ def links_of_project(connection: Connection, project: str, session_id: str) -> l
     ]
 
 
-def sessions_on_branches(connection: Connection, project: str, branches: Iterable[str]) -> list[str]:
-    """Return the sessions of a project that called a model on one of some branches."""
+def sessions_on_branches(connection: Connection, branches: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the sessions that called a model on one of some branches, each given with its project."""
     found: set[str] = set()
-    for branch in branches:
+    for project, branch in branches:
         found.update(
             session_id
             for (session_id,) in connection.execute(

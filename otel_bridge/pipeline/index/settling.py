@@ -46,14 +46,14 @@ def settle(place: IndexPlace, *, now_ns: int, made: Collection[str] = (), worker
     connection = place.connection
     unsettled = set(kinship.unsettled_sessions(connection))
     fresh = unsettled.intersection(made)
-    waiting = _families(connection, unsettled - fresh) | dict.fromkeys(_overdue(connection, now_ns))
+    waiting = _families(connection, unsettled - fresh)
     if fresh:
-        related = set(kinship.sharing_sessions(connection)) | _on_linked_branches(connection)
-        waiting |= _families(connection, sorted(fresh & related)) | dict.fromkeys(sorted(related - unsettled))
+        waiting |= _relatives(connection, fresh)
     done = fresh - waiting.keys()
     with transaction(connection):
         kinship.mark_unsettled(connection, waiting)
         kinship.mark_settled(connection, done)
+    waiting |= dict.fromkeys(_overdue(connection, now_ns))  # not noted: whoever comes next sees it too
     settler = _Settler(place, now_ns, fresh)
     while waiting:
         mates: set[str] = set()
@@ -101,6 +101,16 @@ class _Settler:
 
 _Settled = tuple[str, SettledSession | None]
 _USER = "SELECT user_name FROM sessions WHERE session_id = ?"
+_LINKS = """
+SELECT DISTINCT session_id, branch_links.project, branch_links.branch
+FROM branch_links JOIN sessions ON sessions.id = branch_links.session
+"""
+_OVERDUE = """
+SELECT session_id FROM sessions WHERE open_until_ns > 0 AND (
+  EXISTS (SELECT 1 FROM turns WHERE session = sessions.id AND end_reason = 'open' AND ended_ns < :before_ns)
+  OR EXISTS (SELECT 1 FROM agents WHERE session = sessions.id AND NOT is_complete AND ended_ns < :before_ns)
+)
+"""
 
 
 def _each(settler: _Settler, families: list[list[str]], workers: int) -> Iterator[_Settled]:
@@ -127,10 +137,7 @@ def _write(connection: Connection, session_id: str, session: SettledSession | No
     assert row_id is not None
     set_title(connection, row_id, session.title, session.started_ns)
     branches = kinship.put_links(connection, row_id, session.project, session.branch_links)
-    if not branches or session.project is None:
-        return []
-    mates = kinship.sessions_on_branches(connection, session.project, branches)
-    return [mate for mate in mates if mate != session_id]
+    return [mate for mate in kinship.sessions_on_branches(connection, branches) if mate != session_id]
 
 
 def _by_family(connection: Connection, session_ids: Iterable[str]) -> list[list[str]]:
@@ -155,16 +162,16 @@ def _families(connection: Connection, session_ids: Iterable[str]) -> dict[str, N
     return found
 
 
-def _on_linked_branches(connection: Connection) -> set[str]:
-    """Return all sessions that worked on a branch somebody linked to a pull request."""
-    found: set[str] = set()
-    for project, branch in connection.execute("SELECT DISTINCT project, branch FROM branch_links").fetchall():
-        found.update(kinship.sessions_on_branches(connection, project, [branch]))
-    return found
+def _relatives(connection: Connection, fresh: set[str]) -> dict[str, None]:
+    """Return those of some new sessions that have relatives, and all of these."""
+    links = connection.execute(_LINKS).fetchall()
+    linked = kinship.sessions_on_branches(connection, {(project, branch) for _, project, branch in links})
+    affected = {*kinship.sharing_sessions(connection), *linked}
+    own = {(project, branch) for session_id, project, branch in links if session_id in fresh}
+    mates = kinship.sessions_on_branches(connection, own)
+    return _families(connection, sorted(fresh & affected)) | dict.fromkeys(mates)
 
 
 def _overdue(connection: Connection, now_ns: int) -> list[str]:
-    rows = connection.execute(
-        "SELECT session_id FROM sessions WHERE open_until_ns BETWEEN 1 AND ?", (now_ns - IDLE_TURN_NS - 1,)
-    )
-    return [session_id for (session_id,) in rows]
+    """Return the sessions with a turn or a sub-agent that was open and is over by now."""
+    return [session_id for (session_id,) in connection.execute(_OVERDUE, {"before_ns": now_ns - IDLE_TURN_NS})]
