@@ -12,12 +12,15 @@ several sessions hold belongs to the one it was born in:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from typing import TypeVar
 
 from msgspec import Struct, structs
 
 from otel_bridge.sources.transcript.calls import CallDraft
 from otel_bridge.sources.transcript.census import SessionCensus
+
+KeyT = TypeVar("KeyT", bound=Hashable)
 
 
 class Ownership(Struct, frozen=True):
@@ -27,8 +30,8 @@ class Ownership(Struct, frozen=True):
     """Owning session by call key, for shared calls only."""
     merged: Mapping[str, CallDraft] = {}
     """The owner's draft with the largest counts of all copies, by call key."""
-    prompt_owners: Mapping[str, str] = {}
-    """Owning session by prompt uuid, for prompts more than one session holds."""
+    copied_prompts: Mapping[str, Collection[str]] = {}
+    """Uuids of the prompts a session copied from others, by session."""
     births_ns: Mapping[str, int] = {}
     """Birth of each session that shares calls."""
     late_results: Mapping[str, Mapping[str, Mapping[int, int]]] = {}
@@ -50,9 +53,8 @@ class Ownership(Struct, frozen=True):
             for call in census.calls
             if self.owners.get(call.key, session_id) == session_id
         ]
-        prompts = [
-            (uuid, at_ns) for uuid, at_ns in census.prompts if self.prompt_owners.get(uuid, session_id) == session_id
-        ]
+        copied = self.copied_prompts.get(session_id, ())
+        prompts = [(uuid, at_ns) for uuid, at_ns in census.prompts if uuid not in copied]
         late = self.late_results.get(session_id, {})
         if calls == census.calls and len(prompts) == len(census.prompts) and not late:
             return census
@@ -61,11 +63,22 @@ class Ownership(Struct, frozen=True):
 
 
 def resolve_ownership(sharing: Iterable[SessionCensus]) -> Ownership:
-    """Decide the owner of every call that more than one of the given sessions holds."""
-    censuses = {census.session_id: census for census in sharing}
-    holders = _holders((call.key, census.session_id) for census in censuses.values() for call in census.calls)
-    prompt_holders = _holders(((uuid, census.session_id) for census in censuses.values() for uuid, _ in census.prompts))
-    births = {sid: _birth_ns(census, holders, prompt_holders) for sid, census in censuses.items()}
+    """Decide the owner of every call that more than one of the given sessions holds.
+
+    Sessions are of one family when they share calls, directly or through others; what other families hold has no say.
+    """
+    given = {census.session_id: census for census in sharing}
+    holders = _holders((call.key, census.session_id) for census in given.values() for call in census.calls)
+    families = _families(holders.values())
+    censuses = {sid: census for sid, census in given.items() if sid in families}
+    prompt_holders = _holders(
+        ((families[sid], uuid), sid) for sid, census in censuses.items() for uuid, _ in census.prompts
+    )
+    shared_prompts: dict[str, set[str]] = defaultdict(set)
+    for (_, uuid), sids in prompt_holders.items():
+        for sid in sids:
+            shared_prompts[sid].add(uuid)
+    births = {sid: _birth_ns(census, holders, shared_prompts[sid]) for sid, census in censuses.items()}
     drafts: dict[str, dict[str, CallDraft]] = defaultdict(dict)
     for census in censuses.values():
         for call in census.calls:
@@ -76,24 +89,50 @@ def resolve_ownership(sharing: Iterable[SessionCensus]) -> Ownership:
     return Ownership(
         owners=owners,
         merged=merged,
-        prompt_owners={uuid: min(sids, key=lambda sid: (births[sid], sid)) for uuid, sids in prompt_holders.items()},
+        copied_prompts=_copied_prompts(prompt_holders, births),
         births_ns=births,
         late_results=_late_results(drafts, owners, births),
         origins=_origins(censuses.values(), owners, merged),
     )
 
 
-def _holders(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+def _holders(pairs: Iterable[tuple[KeyT, str]]) -> dict[KeyT, list[str]]:
     """Return the holders of every key that more than one session holds."""
-    first: dict[str, str] = {}
-    shared: dict[str, list[str]] = {}
+    first: dict[KeyT, str] = {}
+    shared: dict[KeyT, list[str]] = {}
     for key, session_id in pairs:
         if first.setdefault(key, session_id) != session_id:
             shared.setdefault(key, [first[key]]).append(session_id)
     return shared
 
 
-def _birth_ns(census: SessionCensus, shared_calls: Mapping[str, object], shared_prompts: Mapping[str, object]) -> int:
+def _families(holders: Iterable[list[str]]) -> dict[str, str]:
+    """Return the sessions that share something, each with the one that stands for its family."""
+    heads: dict[str, str] = {}
+
+    def head(session_id: str) -> str:
+        while heads.setdefault(session_id, session_id) != session_id:
+            session_id = heads[session_id]
+        return session_id
+
+    for first, *others in holders:
+        for other in others:
+            heads[head(other)] = head(first)
+    return {session_id: head(session_id) for session_id in heads}
+
+
+def _copied_prompts(holders: Mapping[tuple[str, str], list[str]], births: Mapping[str, int]) -> dict[str, set[str]]:
+    """Return the prompts each session holds that are another's of its family: of the one born first."""
+    copied: dict[str, set[str]] = defaultdict(set)
+    for (_, uuid), session_ids in holders.items():
+        owner = min(session_ids, key=lambda sid: (births[sid], sid))
+        for session_id in session_ids:
+            if session_id != owner:
+                copied[session_id].add(uuid)
+    return copied
+
+
+def _birth_ns(census: SessionCensus, shared_calls: Collection[str], shared_prompts: Collection[str]) -> int:
     own = [at_ns for uuid, at_ns in census.prompts if uuid not in shared_prompts]
     own += [call.ended_ns for call in census.calls if call.key not in shared_calls]
     own += [census.first_queued_ns]
