@@ -140,19 +140,36 @@ def test_root_only_gives_volumes_to_their_owners(services: dict[str, Service]) -
     assert (owners["cap_add"], owners["network_mode"], owners["restart"]) == (["CHOWN"], "none", "no")
 
 
-def test_new_volumes_get_the_owners_that_write_to_them(tmp_path: Path) -> None:
-    """The command as it is written, with the one right that it has."""
+def test_volumes_get_the_owners_that_write_to_them(tmp_path: Path) -> None:
+    """New ones, and the index when somebody else is to read the transcripts; by one right alone."""
+    new = {target.removeprefix("/volumes/") for target in volumes(resolve()["volume-owners"]).values()}
+    for name in new:
+        (tmp_path / name).mkdir(mode=0o770)
+    give_away(tmp_path)
+    expected = {"bridge-data": (1000, 0), "collector-queue": (10001, 10001), "tempo-data": (10001, 10001)}
+    assert {name: owner(tmp_path / name) for name in new} == expected
+    archive, index = tmp_path / "bridge-data" / "archive", tmp_path / "bridge-data" / "index.sqlite3"
+    index.touch(0o600)
+    archive.mkdir(0o700)
+    give_away(tmp_path)
+    give_away(tmp_path, OTEL_BRIDGE_UID="1234")
+    assert {owner(path) for path in (index, archive, index.parent)} == {(1234, 0)}
+
+
+def give_away(folder: Path, **env: str) -> None:
+    """Run `volume-owners` as it is written, with the rights it has; ``folder`` holds the volumes."""
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
-        pytest.skip("only root can give folders away, and only setpriv takes its other rights first")
-    owners = resolve(OTEL_BRIDGE_UID="1234")["volume-owners"]
-    for target in volumes(owners).values():
-        (tmp_path / target.removeprefix("/")).mkdir(parents=True)
-    command = [word.replace("/volumes", f"{tmp_path}/volumes") for word in owners["entrypoint"] + owners["command"]]
-    rights = ["--inh-caps=-all", "--bounding-set=-all,+chown"]
-    for _ in range(2):  # it runs at every start
-        subprocess.run(["setpriv", *rights, *command], check=True, timeout=30)
-    found = {path.name: (path.stat().st_uid, path.stat().st_gid) for path in (tmp_path / "volumes").iterdir()}
-    assert found == {"bridge-data": (1234, 0), "collector-queue": (10001, 10001), "tempo-data": (10001, 10001)}
+        pytest.skip("only root can give folders away, and setpriv takes its other rights")
+    service = resolve(**env)["volume-owners"]
+    command = [word.replace("/volumes", str(folder)) for word in service["entrypoint"] + service["command"]]
+    rights = ",".join(["-all", *(f"+{right.lower()}" for right in service["cap_add"])])
+    subprocess.run(["setpriv", "--inh-caps=-all", f"--bounding-set={rights}", *command], check=True, timeout=30)
+
+
+def owner(path: Path) -> tuple[int, int]:
+    """Return user and group."""
+    found = path.stat()
+    return found.st_uid, found.st_gid
 
 
 def test_what_stays_is_watched_and_restarted(services: dict[str, Service]) -> None:
