@@ -8,15 +8,12 @@ from collections.abc import Callable, Collection, Mapping
 import click
 from msgspec import Struct, structs
 
-from otel_bridge.cli.reach import find_endpoint, way_of
 from otel_bridge.errors import UsageError
-from otel_bridge.pipeline.checkup import missing_pipelines
 from otel_bridge.semconv import SCOPE
 from otel_bridge.sinks import Sink
 from otel_bridge.sinks.console import ConsoleSink
 from otel_bridge.sinks.fanout import FanOut
 from otel_bridge.sinks.file import open_file_sink
-from otel_bridge.sinks.open import open_otlp_sink
 from otel_bridge.sinks.otlp.config import OtlpConfig, OtlpProtocol, names_endpoint
 from otel_bridge.sinks.otlp.delivery import IN_FLIGHT, OnSettled
 from otel_bridge.sinks.otlp.retry import RetryPolicy
@@ -78,6 +75,8 @@ def destination(
     Raises:
         UsageError: there is none, or a variable is wrong.
     """
+    from otel_bridge.cli.reach import find_endpoint, way_of
+
     is_local = endpoint is None and (file is not None or to_console)
     found = find_endpoint(env, endpoint, protocol) if endpoint is not None else None
     wanted = () if is_local else tuple(signal for signal in Signal if signal in signals)
@@ -100,6 +99,8 @@ def has_destination(env: Mapping[str, str], endpoint: str | None) -> bool:
 
 def without_missing_pipelines(to: Destination) -> Destination:
     """Ask each endpoint whether it knows its signal; leave out, with a sentence, those that know only others."""
+    from otel_bridge.pipeline.checkup import missing_pipelines
+
     missing = missing_pipelines({config.signal: config for config in to.otlp})
     otlp = tuple(config for config in to.otlp if config.signal not in missing)
     return structs.replace(to, otlp=otlp, nowhere=(*to.nowhere, *missing.values()))
@@ -135,6 +136,8 @@ def open_sink(
     """
     sinks = list(local)
     if to.otlp:
+        from otel_bridge.sinks.open import open_otlp_sink
+
         remote = open_otlp_sink(
             to.otlp,
             scope=SCOPE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,13 +15,12 @@ from msgspec import Struct
 from otel_bridge.errors import StoreError
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.stored import StoredLibrary
+from otel_bridge.pipeline.plain_json import json_text
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
 from otel_bridge.store import kinship
 from otel_bridge.store.cells import from_pusd
 from otel_bridge.store.database import transaction
 from otel_bridge.store.pruning import WeighedSession, remove_sessions, used_bytes, weighed_sessions
-
-_encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
 class Choice(Struct, frozen=True):
@@ -97,7 +97,8 @@ def prune(
     try:
         written = _archive(library, archive, progress)
     except OSError as error:
-        archive.unlink(missing_ok=True)
+        with suppress(OSError):
+            _partial(archive).unlink()
         raise StoreError(f"cannot write {archive}: {error.strerror or error}; nothing was removed") from error
     gone = [session for session in sessions if session.session_id in written]
     with transaction(place.connection):
@@ -109,13 +110,13 @@ def prune(
 def _archive(library: StoredLibrary, archive: Path, progress: Callable[[int, int], None]) -> set[str]:
     """Write every session as a line of JSON, read the file back and return the ids in it."""
     archive.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    partial = archive.with_name(f".{archive.name}.partial")
+    partial = _partial(archive)
     partial.touch(mode=0o600)
     with partial.open("wb") as raw:
         with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as packed:
             for number, session_id in enumerate(library.session_ids, 1):
                 try:
-                    packed.write(_encode(library[session_id]) + b"\n")
+                    packed.write(json_text(library[session_id]).encode() + b"\n")
                 except ForeignFormatError:  # only its rows are left: it stays
                     continue
                 progress(number, len(library.session_ids))
@@ -125,6 +126,10 @@ def _archive(library: StoredLibrary, archive: Path, progress: Callable[[int, int
         written = {msgspec.json.decode(line, type=_Archived).id for line in lines}
     partial.replace(archive)
     return written
+
+
+def _partial(archive: Path) -> Path:
+    return archive.with_name(f".{archive.name}.partial")
 
 
 class _Archived(Struct):

@@ -49,7 +49,6 @@ class SessionCensus(Struct, array_like=True):
     project: str | None = None
     """The first working folder recorded in a main file."""
 
-
     def times_ns(self) -> tuple[int, int]:
         """Return the times of the first and the last prompt, call or tool result; zeros where nothing has a time."""
         times = [at_ns for _, at_ns in (*self.prompts, *self.late_tools)]

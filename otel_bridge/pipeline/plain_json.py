@@ -1,0 +1,16 @@
+"""Values as JSON for scripts and archives (pure)."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import msgspec
+
+from otel_bridge.prices import usd_str
+
+
+def json_text(value: object) -> str:
+    """Return a value as one line of JSON: structs as objects, money as decimal strings in plain notation."""
+    plain = msgspec.to_builtins(value, builtin_types=(Decimal,))
+    return json.dumps(plain, default=usd_str, ensure_ascii=False, separators=(",", ":"))

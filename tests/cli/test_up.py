@@ -1,0 +1,130 @@
+"""`up`: one command that indexes, watches and answers."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import environment_of, run
+from tests.otlp_server import RecordingServer
+from tests.transcripts import SID, at_ns, dump, prompt, response, session_file
+
+pytestmark = pytest.mark.slow
+
+DEADLINE_S = 30
+
+
+class Running:
+    """A running `up`."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+        self.process = process
+        self.url = url
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            text: str = answer.read().decode()
+            return text
+
+
+@contextmanager
+def up(home: Path, data_dir: Path, *options: str) -> Iterator[Running]:
+    """Start `up` on any free port; it must end by SIGTERM with code 0."""
+    command = [sys.executable, "-m", "otel_bridge", "up", "--listen", "127.0.0.1:0", *options]
+    process = subprocess.Popen(command, env=environment_of(home, data_dir), stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        url = ""
+        while not url:
+            line = process.stderr.readline()
+            assert line, "it ended"
+            url = "".join(re.findall(r"health at (http://\S+),", line))
+        yield Running(process, url)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=DEADLINE_S)
+        assert process.returncode == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def transcript(tmp_path: Path) -> Path:
+    """Write a session of this moment: older ones have nothing to be scraped."""
+    now = time.time() - at_ns(0) / 1e9
+    return session_file(tmp_path / "projects", SID, prompt(at=now - 60), response("msg_1", at=now - 50))
+
+
+def test_without_an_endpoint_sessions_are_scraped(tmp_path: Path, transcript: Path) -> None:
+    """Cost is at /metrics under Prometheus's names, and grows with the transcript."""
+    cost = re.compile(rf'^coding_agent_cost_USD_total\{{.*session_id="{SID}".*\}} (\S+)$', re.MULTILINE)
+    with up(tmp_path, tmp_path / "data") as running:
+        assert running.get("/healthz").strip() == "ok"
+        (before,) = cost.findall(running.get("/metrics"))
+        now = time.time() - at_ns(0) / 1e9
+        with transcript.open("ab") as file:
+            file.write(dump(response("msg_2", at=now)))
+        until(lambda: float(cost.findall(running.get("/metrics"))[0]) == pytest.approx(2 * float(before)))
+        assert "otel_bridge_sessions 1.0" in running.get("/metrics")
+        assert SID not in running.get("/")
+
+
+def test_with_an_endpoint_sessions_are_sent_and_not_scraped(tmp_path: Path, transcript: Path) -> None:
+    """What goes out over OTLP is not shown a second time; the bridge tells how much went out."""
+    nothing = 'otel_bridge_export_items_total{outcome="accepted",signal="metrics"} 0.0'
+    with (
+        RecordingServer("http/protobuf") as server,
+        up(tmp_path, tmp_path / "data", "--endpoint", server.endpoint) as running,
+    ):
+        until(lambda: nothing not in running.get("/metrics"))
+        assert "coding_agent_" not in running.get("/metrics")
+
+
+def test_what_is_wrong_is_on_the_health_page(tmp_path: Path, transcript: Path) -> None:
+    """An endpoint that is away makes the bridge unhealthy, in a sentence that names it."""
+    with up(tmp_path, tmp_path / "data", "--endpoint", "http://127.0.0.1:9", "--protocol", "http/protobuf") as running:
+
+        def is_unhealthy() -> bool:
+            try:
+                running.get("/healthz")
+            except urllib.error.HTTPError as error:
+                return error.code == 503 and "127.0.0.1:9" in error.read().decode()
+            return False
+
+        until(is_unhealthy)
+        assert "otel_bridge_pending_sessions 1.0" in running.get("/metrics")
+
+
+def test_a_port_in_use_is_named(tmp_path: Path, transcript: Path) -> None:
+    """Somebody else's port is a sentence with the option, and the exit code is 2."""
+    with up(tmp_path, tmp_path / "data") as running:
+        address = running.url.removeprefix("http://")
+        done = run("up", "--listen", address, home=tmp_path)
+    assert done.returncode == 2
+    assert f"--listen {address}: port" in done.stderr
+
+
+def test_only_one_process_keeps_an_index(tmp_path: Path, transcript: Path) -> None:
+    """A second one says who has it and ends with 5; reading goes on."""
+    with up(tmp_path, tmp_path / "data") as running:
+        done = run("watch", home=tmp_path, data_dir=tmp_path / "data")
+        assert done.returncode == 5
+        assert f"is being written by `otel-bridge up` (process {running.process.pid})" in done.stderr
+        assert run("stats", home=tmp_path, data_dir=tmp_path / "data").returncode == 0
