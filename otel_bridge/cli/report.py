@@ -99,9 +99,7 @@ def tasks_json_command(
     _tell(path, works, has_changed=update.has_changed)
 
 
-def sessions_for_report(
-    paths: Sequence[Path], project: Path | None, data_dir: Path | None = None
-) -> Iterator[Session]:
+def sessions_for_report(paths: Sequence[Path], project: Path | None, data_dir: Path | None = None) -> Iterator[Session]:
     """Yield the sessions that began in a folder or below it, all for ``None``: of some paths, else of the index.
 
     Raises:
