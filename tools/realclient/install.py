@@ -30,6 +30,7 @@ _UNREACHABLE = {
 """How npm says that no registry answers it."""
 
 _CODE = re.compile(r"^npm (?:error|ERR!) code (\S+)", re.MULTILINE)
+_COMPLAINT_LINES = 5
 _NPM_WITHIN_S = 600
 
 
@@ -87,7 +88,13 @@ def _npm(*arguments: str, cwd: Path) -> None:
     if answer.returncode:
         code = _CODE.search(answer.stderr)
         failure = CannotBeHadError if code and code[1] in _UNREACHABLE else ClientError
-        raise failure(f"npm {arguments[0]} failed in {cwd}:\n{answer.stderr.strip()}")
+        raise failure(f"npm {arguments[0]} failed in {cwd}:\n{_complaint(answer.stderr)}")
+
+
+def _complaint(told: str) -> str:
+    """Return what npm says is wrong, without warnings and stack, or all it said."""
+    lines = [line for line in told.splitlines() if line.startswith(("npm error", "npm ERR!"))]
+    return "\n".join(lines[:_COMPLAINT_LINES]) or told.strip()
 
 
 def lock(version: str) -> None:
