@@ -22,6 +22,18 @@ def transcript_roots(env: Mapping[str, str]) -> list[Path]:
     return [folder if folder.name == "projects" else folder / "projects" for folder in folders]
 
 
+def present_roots(env: Mapping[str, str]) -> list[Path]:
+    """Return those of ``transcript_roots`` that are there, or of which nobody lets us know: reading them says so."""
+    return [root for root in transcript_roots(env) if _may_be_there(root)]
+
+
+def _may_be_there(folder: Path) -> bool:
+    try:
+        return folder.exists()
+    except OSError:
+        return True
+
+
 def data_folder(env: Mapping[str, str]) -> Path:
     """Return the folder of what is kept between runs: ``OTEL_BRIDGE_DATA_DIR``, else the one the system has for it."""
     configured = env.get("OTEL_BRIDGE_DATA_DIR", "").strip()
@@ -29,7 +41,10 @@ def data_folder(env: Mapping[str, str]) -> Path:
         return _expanded(configured)
     import platformdirs  # seldom wanted, and 15 ms of start-up
 
-    return platformdirs.user_data_path("otel-bridge", appauthor=False)
+    try:
+        return platformdirs.user_data_path("otel-bridge", appauthor=False)
+    except RuntimeError:  # a user without home and name: who opens it is told that nothing can be made there
+        return Path(os.devnull) / "otel-bridge"
 
 
 def _expanded(folder: str) -> Path:

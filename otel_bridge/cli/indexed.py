@@ -19,7 +19,7 @@ from otel_bridge.errors import BusyError, NotFoundError, StoreError
 from otel_bridge.pipeline.index.opening import is_damage, reading, repair, writing
 from otel_bridge.pipeline.index.passes import IndexOptions, PassReport, index_files
 from otel_bridge.pipeline.index.place import IndexPlace
-from otel_bridge.settings import data_folder, environment, transcript_roots, worker_count
+from otel_bridge.settings import data_folder, environment, present_roots, transcript_roots, worker_count
 from otel_bridge.sources.transcript.discover import discover_sessions
 from otel_bridge.store.database import FILE_NAME
 
@@ -43,16 +43,11 @@ def holder(command: str) -> str:
     return f"`otel-bridge {command}` (process {os.getpid()})"
 
 
-def present_roots(paths: Sequence[Path] = ()) -> list[Path]:
-    """Return the folders given, else those of Claude Code's own that are there."""
-    return list(paths) or [root for root in transcript_roots(environment()) if root.exists()]
-
-
 class Source:
     """Which index a command works on, and which folders fill it."""
 
     def __init__(self, paths: Sequence[Path], data_dir: Path | None, *, or_samples: bool) -> None:
-        self.roots = present_roots(paths)
+        self.roots = list(paths) or present_roots(environment())
         self.path = index_path(data_dir)
         self.is_samples = False
         if or_samples and not discover_sessions(self.roots) and not _has_sessions(self.path):

@@ -74,12 +74,18 @@ class Keeping(Struct, frozen=True):
         )
 
     def target(
-        self, to: Destination, *, give_up_s: float, notify: Callable[[str], None] = say, is_modest: bool = False
+        self,
+        to: Destination,
+        *,
+        give_up_s: float,
+        tell: Callable[[str], None] = say,
+        notify: Callable[[str], None] = say,
+        is_modest: bool = False,
     ) -> Target:
-        """Return the target of the ledger; a signal that its endpoint knows nothing of is left out with a sentence."""
+        """Return the target of the ledger; a signal that its endpoint knows nothing of is left out, which is told."""
         reachable = to if self.only else without_missing_pipelines(to)
         for sentence in reachable.nowhere:
-            say(f"! {sentence}")
+            tell(f"! {sentence}")
         options = ShipOptions(
             self.convert_options(),
             tuple(config.signal for config in reachable.otlp),

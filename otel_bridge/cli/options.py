@@ -10,7 +10,7 @@ import click
 
 import otel_bridge
 from otel_bridge.errors import NotFoundError
-from otel_bridge.settings import environment, transcript_roots
+from otel_bridge.settings import environment, present_roots, transcript_roots
 from otel_bridge.sources.transcript.discover import SessionFiles, discover_sessions
 
 paths_argument = click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
@@ -31,7 +31,7 @@ def find_sessions(paths: Sequence[Path], *, or_samples: bool) -> list[SessionFil
     Raises:
         NotFoundError: there are none; the sentence says where they were looked for.
     """
-    roots = list(paths) or [root for root in transcript_roots(environment()) if root.exists()]
+    roots = list(paths) or present_roots(environment())
     sessions = discover_sessions(roots)
     if not sessions and or_samples:
         click.echo("no transcripts found: using the bundled sample sessions", err=True)

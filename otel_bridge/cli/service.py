@@ -6,20 +6,21 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache, partial
 from pathlib import Path
 from threading import Event
 from types import FrameType
 
 import click
 
-from otel_bridge.cli.indexed import Source, holder, present_roots
+from otel_bridge.cli.indexed import Source, holder
 from otel_bridge.cli.keeping import Keeping
 from otel_bridge.cli.printable import say
 from otel_bridge.cli.progress import progress_bars
 from otel_bridge.pipeline.index.events import file_events
 from otel_bridge.pipeline.index.keeping import Keeper
 from otel_bridge.pipeline.index.opening import writing
-from otel_bridge.settings import worker_count
+from otel_bridge.settings import environment, present_roots, worker_count
 
 look_every_option = click.option(
     "--look-every", "look_every_s", type=click.FloatRange(min=1), default=30, show_default=True, metavar="SECONDS",
@@ -64,7 +65,9 @@ def run_service(
                 keeper.look(set_progress)
             keeper.options = keeping.index_options(1)
             if to is not None:
-                keeper.target = keeping.target(to, give_up_s=_GIVE_UP_S, notify=lambda _: None, is_modest=True)
+                keeper.find_target = partial(
+                    keeping.target, to, give_up_s=_GIVE_UP_S, tell=cache(say), notify=lambda _: None, is_modest=True
+                )
             say(f"watching {', '.join(map(str, source.roots)) or 'for transcripts to come'}; Ctrl-C ends it")
             with serve(keeper, source), _until_signal() as stop:
                 _run(keeper, lambda: _roots(keeping, source), stop, look_every_s)
@@ -95,7 +98,7 @@ def _await_folder(roots: Callable[[], list[Path]], stop: Event, most_s: float) -
 
 def _roots(keeping: Keeping, source: Source) -> list[Path]:
     """Return the folders to watch as they are now: one may come later."""
-    return source.roots if keeping.paths or source.is_samples else present_roots()
+    return source.roots if keeping.paths or source.is_samples else present_roots(environment())
 
 
 @contextmanager

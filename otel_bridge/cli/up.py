@@ -34,7 +34,8 @@ def command(*, keeping: Keeping, look_every_s: float, address: str, allow_remote
 
     @contextmanager
     def serve(keeper: Keeper, source: Source) -> Iterator[None]:
-        sends_metrics = keeper.target is not None and Signal.METRICS in keeper.target.places
+        to = keeping.destination()
+        sends_metrics = to is not None and any(config.signal is Signal.METRICS for config in to.otlp)
         points = None if sends_metrics else RecentPoints(source.path, keeping.convert_options(), time.time_ns)
         with start_server(address, lambda: bridge_state(keeper), points, allow_remote=allow_remote) as server:
             say(f"health at {server.url}, metrics at {server.url}/metrics")

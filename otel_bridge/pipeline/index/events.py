@@ -22,8 +22,12 @@ _POLL_MS = 1500
 """Pause between looks at file systems that send no events."""
 
 _MOUNTS = Path("/proc/self/mounts")
-_SILENT = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "drvfs", "v9fs", "fuse.sshfs", "virtiofs", "vboxsf"})
-"""File systems on which others write, or Windows does under WSL: the kernel sees no events of theirs."""
+_SILENT = frozenset({
+    "nfs", "nfs4", "cifs", "smb3", "9p", "v9fs", "drvfs", "fuse.sshfs", "virtiofs", "vboxsf", "fakeowner", "osxfs",
+    "fuse.grpcfuse",
+})  # fmt: skip
+"""File systems on which other machines write, Windows under WSL, or a Mac under Docker: the kernel sees no events of
+theirs."""
 
 
 def file_events(roots: Sequence[Path], stop: Event, *, look_every_s: float) -> Iterator[frozenset[str] | None]:

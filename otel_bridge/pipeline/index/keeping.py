@@ -64,7 +64,7 @@ class Keeper:
         roots: Callable[[], Sequence[Path]],
         *,
         options: IndexOptions,
-        target: Target | None = None,
+        find_target: Callable[[], Target] | None = None,
         clock: Callable[[], int],
         notify: Callable[[str], None],
     ) -> None:
@@ -74,7 +74,10 @@ class Keeper:
         self.tally = Tally()
         self.troubles: dict[str, Trouble] = {}
         self.roots = roots
-        self.target = target
+        self.find_target = find_target
+        """Says where to ship to; ``None`` for nowhere. Asked again while a target is away: it may turn out to know
+        fewer signals than it was to be sent."""
+        self._target: Target | None = None
         self._clock = clock
         self._notify = notify
         self._missed = True
@@ -98,8 +101,10 @@ class Keeper:
         elif changed:
             self._missed = True
         shipped = 0
-        if self._is_dirty and self.target is not None and self._may_try("target"):
-            shipped = self._ship(self.target)
+        if self._is_dirty and self.find_target is not None and self._may_try("target"):
+            if self._target is None or "target" in self.troubles:
+                self._target = self.find_target()
+            shipped = self._ship(self._target)
         if report.files_read or shipped:
             gc.collect()  # putting sessions together leaves cycles: a process that runs for days would grow by them
         return report
@@ -179,7 +184,7 @@ class Keeper:
     def _in_trouble(self, what: str, sentence: str) -> None:
         before = self.troubles.get(what)
         if before is None or before.sentence != sentence:
-            self._notify(f"{sentence}; trying again until it works")
+            self._notify(f"{sentence.rstrip('.')}; trying again until it works")
         pause_s = _FIRST_PAUSE_S if before is None else min(before.pause_s * 2, _LONGEST_PAUSE_S)
         self.troubles[what] = Trouble(sentence, self._clock() + int(pause_s * _NS_PER_S), pause_s)
 

@@ -98,17 +98,20 @@ class Ledger:
             self.note()
 
     def note(self) -> None:
-        """Write down what has been answered so far."""
+        """Write down what has been answered so far. Where that fails it is still to be written: note again later."""
         done = [key for key, load in self._loads.items() if load.is_sent and not load.waiting]
         if not done and not any(self._keys.values()):
             return
         with transaction(self._connection):
             for signal, keys in self._keys.items():
                 store.note_sent(self._connection, self._target(signal), keys)
-                keys.clear()
             for signal, session_id in done:
-                load = self._loads.pop((signal, session_id))
+                load = self._loads[signal, session_id]
                 store.note_shipped(self._connection, self._target(signal), session_id, load.revision, load.series)
+        for keys in self._keys.values():
+            keys.clear()
+        for key in done:
+            del self._loads[key]
 
     def _target(self, signal: Signal) -> int:
         known = self._targets[signal]
