@@ -4,6 +4,8 @@ VENV ?= .venv
 WORKERS ?= 2
 BENCH_MIB ?= 100
 CCUSAGE ?= $(shell command -v ccusage)
+AGENTSVIEW ?= $(shell command -v agentsview)
+KILLS ?= 200
 GO ?= go
 
 BIN := $(VENV)/bin
@@ -14,7 +16,7 @@ LINTED := otel_bridge tests tools bench
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run up test check lint stack demo bench bench-stack venv lock docs dashboards clean
+.PHONY: help run up test check lint stack demo realclient crash bench bench-stack venv lock docs dashboards clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 13
@@ -49,11 +51,19 @@ stack: | $(BIN)/python ## build the real collector, Prometheus, Alertmanager and
 demo: $(DEV_READY) stack ## start the real stack with three weeks of sessions; what Prometheus says beside what stats says
 	$(BIN)/python -m tools.demo
 
-bench: $(DEV_READY) ## measure speed and memory, beside ccusage where CCUSAGE=path names one (BENCH_MIB=100)
+realclient: $(DEV_READY) stack ## let the real Claude Code work while watch sends it to the stack (needs npm and unshare)
+	$(BIN)/python -m tools.realclient.install
+	$(BIN)/python -m pytest tests/realclient -o log_cli=true --log-cli-level=INFO
+
+crash: $(DEV_READY) stack ## kill watch KILLS times while sessions grow and the collector comes and goes (KILLS=200)
+	$(BIN)/python -m tools.crash --kills $(KILLS)
+
+bench: $(DEV_READY) ## measure speed and memory, beside peers where CCUSAGE=path, AGENTSVIEW=path name them (BENCH_MIB=100)
 	$(BIN)/python bench/convert_spans.py
 	$(BIN)/python bench/send_spans.py
 	$(BIN)/python -m bench.make_corpus .cache/bench-$(BENCH_MIB) --mib $(BENCH_MIB)
 	$(BIN)/python -m bench.stats_vs_peers .cache/bench-$(BENCH_MIB) --ccusage '$(CCUSAGE)'
+	$(BIN)/python -m bench.index_speed .cache/bench-$(BENCH_MIB) --agentsview '$(AGENTSVIEW)'
 
 bench-stack: $(DEV_READY) stack ## twenty thousand sessions in the real stack: every panel's query, an export through the collector
 	$(BIN)/python -m bench.stack_load

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import environment_of, run
-from tests.otlp_server import RecordingServer
+from tests.otlp_server import ACCEPT, Received, RecordingServer, Reply
 from tests.transcripts import SID, at_ns, dump, prompt, response, session_file
 
 pytestmark = pytest.mark.slow
@@ -110,6 +110,21 @@ def test_what_is_wrong_is_on_the_health_page(tmp_path: Path, transcript: Path) -
 
         until(is_unhealthy)
         assert "otel_bridge_pending_sessions 1.0" in running.get("/metrics")
+
+
+def test_a_receiver_that_comes_late_gets_what_it_knows(tmp_path: Path, transcript: Path) -> None:
+    """A signal that a receiver turns out not to know, once it is there, is left out: everything else is delivered."""
+
+    def decide(received: Received) -> Reply:
+        return Reply(404, "UNIMPLEMENTED") if received.signal == "logs" else ACCEPT
+
+    with RecordingServer("http/protobuf", decide, listening=False) as server:
+        with up(tmp_path, tmp_path / "data", "--endpoint", server.endpoint) as running:
+            until(lambda: "otel_bridge_pending_sessions 1.0" in running.get("/metrics"))
+            server.listen()
+            until(lambda: "otel_bridge_pending_sessions 0.0" in running.get("/metrics"))
+            assert running.get("/healthz").strip() == "ok"
+        assert len(server.span_ids()) == len(set(server.span_ids())) == 2
 
 
 def test_a_port_in_use_is_named(tmp_path: Path, transcript: Path) -> None:
