@@ -35,7 +35,6 @@ from tests.transcripts import (
     interrupt,
     library,
     meta,
-    name_uuid,
     old_agent_file,
     pr_link,
     prompt,
@@ -68,6 +67,8 @@ class Life:
         self._rests: dict[Path, bytes] = {}
         """What is still to be written of a line."""
         self._number = 0
+        self._asked = 0
+        """Number of the last tool call that has no result yet."""
         self._clock = 0.0
 
     # --- what is written ---
@@ -90,10 +91,11 @@ class Life:
         closing = response(f"msg_{n}b", at=at + 0.5, **place)
         exchange = [opening, ask(f"msg_{n}", tool, at=at + 0.1, **place)]
         answer = tool_result(f"toolu_{n}", f"[main {n:07x}] x", at=at + 0.3, **place)
+        late = tool_result(f"toolu_{self._asked}", f"[main {n:07x}] x", at=at + 0.3, **place)
         choices: list[list[Line | bytes]] = [
             [*exchange, answer, closing],
             exchange,
-            [answer | {"uuid": name_uuid("late", n)}],
+            [late],
             [opening, response(f"msg_{n}", at=at + 0.2, stop=None, **place), closing],
             [opening, *map(agent_progress, (opening, closing))],
             [opening, ask(f"msg_{n}", agent, at=at + 0.1, **place), ask(f"msg_{n}i", at=at, isSidechain=True)],
@@ -103,7 +105,9 @@ class Life:
             [queue_operation(at=at), compact_boundary(at=at), interrupt(at=at)],
             [b"garbage\n", meta("mode", mode="normal"), b"\n"],
         ]
-        return chance.choice(choices)
+        chosen = chance.choice(choices)
+        self._asked = n if chosen is exchange else self._asked
+        return chosen
 
     def session_id(self) -> str:
         return f"{self.number():08x}-0000-4000-8000-00000000000a"
