@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -15,6 +16,7 @@ from otel_bridge.errors import StoreError
 FILE_NAME = "index.sqlite3"
 
 _BUSY_S = 30.0
+_LOOK_EVERY_S = 0.02
 _WRITER_PRAGMAS = (
     "page_size = 8192",
     "journal_mode = WAL",
@@ -74,18 +76,30 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def filling(connection: sqlite3.Connection) -> Iterator[None]:
-    """Write much into an index that is empty: once to the file and not first to a log.
+    """Write much into an index that is empty: once to the file and not first to a log, unless somebody is reading it.
 
     A process may be killed meanwhile, and the next one finds what was committed. Others cannot read until it is done.
     Only a power failure may damage the file, which the next run finds and repairs.
     """
-    connection.execute("PRAGMA journal_mode = TRUNCATE")
+    if not _set_journal(connection, "TRUNCATE"):
+        yield
+        return
     connection.execute("PRAGMA synchronous = OFF")
     try:
         yield
     finally:
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA journal_mode = WAL")
+        deadline = time.monotonic() + _BUSY_S
+        while not _set_journal(connection, "WAL") and time.monotonic() < deadline:
+            time.sleep(_LOOK_EVERY_S)  # for whoever has waited to read
+
+
+def _set_journal(connection: sqlite3.Connection, mode: str) -> bool:
+    """Change how the index is written, and say whether nobody stood in the way; SQLite does not wait for that."""
+    try:
+        return bool(connection.execute(f"PRAGMA journal_mode = {mode}").fetchone() == (mode.lower(),))
+    except sqlite3.OperationalError:
+        return False
 
 
 @contextmanager
