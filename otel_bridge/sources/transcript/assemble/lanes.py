@@ -70,13 +70,12 @@ class LaneSorter:
             self._add_entries(part)
 
     def _add_entries(self, part: Part) -> None:
+        self.uuids.update(entry.uuid for entry in part.entries if entry.uuid)
         for entry in part.entries:
-            if entry.uuid:
-                self.uuids.add(entry.uuid)
             if isinstance(entry, ResponseEntry):
                 for use in entry.tool_uses:
                     self.uses[entry.key].setdefault(use.id, use)
-            elif isinstance(entry, PromptEntry) and part.rank == RANK_MAIN and self.project is None:
+            elif self.project is None and part.rank == RANK_MAIN and isinstance(entry, PromptEntry):
                 self.project = entry.context.cwd
 
     def times_ns(self) -> tuple[int, int]:

@@ -18,6 +18,12 @@ from otel_bridge.sources.transcript.assemble.entries import (
 from otel_bridge.sources.transcript.assemble.responses import LaneCalls, Response
 from otel_bridge.sources.transcript.assemble.turns import Segment, cut_turns
 
+NO_CONTEXT = RecordContext()
+"""Of a turn nobody has spoken in."""
+
+_SPEAKING = (ResponseEntry, PromptEntry)
+_TELLING = (*_SPEAKING, HookEntry, CompactionEntry)
+
 
 class TurnParts(Struct):
     """What falls into one segment of the main lane."""
@@ -34,7 +40,7 @@ class TurnParts(Struct):
     hooks: list[HookRun] = field(default_factory=list)
     closing_hooks: list[HookRun] = field(default_factory=list)
     compactions: list[Compaction] = field(default_factory=list)
-    context: RecordContext = RecordContext()
+    context: RecordContext = NO_CONTEXT
     is_copied: bool = False
     """A response of another session stands here: this part of the file is a copy."""
 
@@ -46,7 +52,7 @@ def deal_out(entries: Sequence[Entry], calls: LaneCalls, foreign: Iterable[str],
     _deal_calls(parts, positions, calls)
     last_copied = _mark_copied(parts, positions, entries, frozenset(foreign))
     for entry, position in zip(entries, positions, strict=True):
-        if position >= 0:
+        if position >= 0 and isinstance(entry, _TELLING):
             _deal_event(parts[position], entry)
     return [part for at, part in enumerate(parts) if _is_own(part, at < last_copied)]
 
@@ -79,6 +85,8 @@ def _mark_copied(
     parts: list[TurnParts], positions: list[int], entries: Sequence[Entry], foreign: frozenset[str]
 ) -> int:
     last = -1
+    if not foreign:
+        return last
     for entry, position in zip(entries, positions, strict=True):
         if isinstance(entry, ResponseEntry) and entry.key in foreign:
             parts[position].is_copied = True
@@ -87,9 +95,10 @@ def _mark_copied(
 
 
 def _deal_event(part: TurnParts, entry: Entry) -> None:
-    if part.context == RecordContext() and isinstance(entry, ResponseEntry | PromptEntry):
-        part.context = entry.context
-    if isinstance(entry, HookEntry):
+    if isinstance(entry, _SPEAKING):
+        if part.context is NO_CONTEXT and entry.context != NO_CONTEXT:
+            part.context = entry.context
+    elif isinstance(entry, HookEntry):
         is_late = entry.at_ns > part.segment.ended_ns
         (part.closing_hooks if is_late else part.hooks).extend(entry.hooks)
     elif isinstance(entry, CompactionEntry) and entry.compaction is not None:

@@ -92,6 +92,8 @@ class _Walk:
         """Results of the newest response's tools."""
 
     def take(self, index: int, entry: Entry) -> None:
+        if type(entry) is Entry:
+            return
         if isinstance(entry, ResponseEntry):
             self._take_response(index, entry)
         elif isinstance(entry, ResultEntry):

@@ -239,7 +239,9 @@ class SessionAssembly:
         known_tools = self._index.uses.keys()
         owners = self._options.ownership.owners
         foreign = [key for key in self._sorter.drafts if owners.get(key, self._session_id) != self._session_id]
-        foreign_tools = {use.id for entry in entries if isinstance(entry, ResponseEntry) for use in entry.tool_uses}
+        orphans = self._index.results.keys() - known_tools
+        if orphans:
+            orphans -= {use.id for entry in entries if isinstance(entry, ResponseEntry) for use in entry.tool_uses}
         return Quality(
             lower_bound_calls=sum(call.output_is_lower_bound for call in calls),
             unpriced_calls=len(unpriced),
@@ -247,7 +249,7 @@ class SessionAssembly:
             missing_parents=sum(1 for entry in entries if entry.parent and entry.parent not in self._sorter.uuids),
             unlinked_agents=sum(link.rule == "none" for link in self._links.values()),
             unfinished_tool_calls=len(known_tools - self._index.results.keys()),
-            orphan_tool_results=len(self._index.results.keys() - known_tools - foreign_tools),
+            orphan_tool_results=len(orphans),
             duplicate_records=self._sorter.duplicate_records,
             foreign_calls=len(foreign),
             foreign_tool_calls=sum(len(self._sorter.uses.get(key, ())) for key in foreign),

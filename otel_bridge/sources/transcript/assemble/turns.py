@@ -24,8 +24,8 @@ from otel_bridge.sources.transcript.assemble.entries import (
 )
 from otel_bridge.sources.transcript.assemble.prompts import OPENING_KINDS
 
-_ACTIVITY = ResponseEntry | ResultEntry | ErrorEntry
-_EXTENDS = ResponseEntry | ResultEntry | ErrorEntry | CompactionEntry | HookEntry | PromptEntry
+_ACTIVITY = (ResponseEntry, ResultEntry, ErrorEntry)
+_EXTENDS = (*_ACTIVITY, CompactionEntry, HookEntry, PromptEntry)
 
 
 class Segment(Struct):
