@@ -54,9 +54,8 @@ def settle(place: IndexPlace, *, now_ns: int, made: Collection[str] = (), worker
         kinship.mark_unsettled(connection, waiting)
         kinship.mark_settled(connection, done)
     waiting |= dict.fromkeys(_overdue(connection, now_ns))  # not noted: whoever comes next sees it too
-    settler = _Settler(place, now_ns, fresh)
     while waiting:
-        mates: set[str] = set()
+        settler, mates = _Settler(place, now_ns, fresh - done), set[str]()
         for batch in _batches(_each(settler, _by_family(connection, waiting), workers)):
             with transaction(connection):
                 for session_id, session in batch:

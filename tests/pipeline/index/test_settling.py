@@ -108,6 +108,18 @@ def test_a_link_that_went_is_forgotten_by_the_others(world: World) -> None:
     check(world)
 
 
+def test_a_new_session_is_not_left_with_a_link_that_went_in_the_same_pass(world: World) -> None:
+    """It finds the link before the session that has it is settled."""
+    path = session_file(world.root, SID, *on_branch(2), pr_link(7, at=250))
+    world.update()
+    session_file(world.root, SID, *on_branch(2))
+    session_file(world.root, OTHER, *on_branch(1))
+    touch(path)
+    world.update()
+    assert changes(world, OTHER) == ON_NONE
+    check(world)
+
+
 def test_a_link_in_another_project_says_nothing(world: World) -> None:
     """Branches of one name are common."""
     session_file(world.root, OTHER, *on_branch(1, **GEARS))
