@@ -14,7 +14,7 @@ def insert_sessions(connection: Connection, sessions: Iterable[SessionRows]) -> 
     """Write sessions the tables do not have and return the number of rows."""
     written = 0
     for rows in sessions:
-        session = connection.execute(_INSERT_SESSION, (rows.session_id, *rows.facts)).lastrowid
+        session = connection.execute(_INSERT_SESSION, (rows.session_id, *rows.facts, rows.session_id)).lastrowid
         written += 1 + sum(_write(connection, table, session, getattr(rows, table.name)) for table in TABLES)
     return written
 
@@ -72,8 +72,10 @@ def _marks(table: Table) -> str:
 
 _INSERT_SESSION = (
     f"INSERT INTO sessions (session_id, {', '.join(SESSION_FACTS)}, revision)"
-    f" VALUES (?, {', '.join('?' * len(SESSION_FACTS))}, 1)"
+    f" VALUES (?, {', '.join('?' * len(SESSION_FACTS))}, 1 + ifnull(("
+    "SELECT max(revision) FROM shipped WHERE target IN (SELECT id FROM targets) AND session_id = ?), 0))"
 )
+"""A session that comes back is at a revision that no target was sent: it may have grown meanwhile."""
 _SELECT_SESSION = f"SELECT id, {', '.join(SESSION_FACTS)} FROM sessions WHERE session_id = ?"
 _UPDATE_SESSION = (
     f"UPDATE sessions SET {', '.join(f'{name} = ?' for name in SESSION_FACTS)}, revision = revision + 1 WHERE id = ?"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from otel_bridge.model import Problem, Session
+from otel_bridge.store.ledger import note_shipped, target_id
 from otel_bridge.store.rows import session_rows
 from otel_bridge.store.tables import delete_session, insert_sessions, update_session
 from otel_bridge.vcs import Commit, PullRequest, PullRequestLink
@@ -128,3 +129,13 @@ def test_the_long_session_has_rows_of_every_kind() -> None:
     rows = session_rows(long_session(1))
     kinds = (rows.turns, rows.model_calls, rows.tool_calls, rows.agents, rows.commits, rows.changes, rows.problems)
     assert all(kinds)
+
+
+def test_a_session_that_comes_back_is_at_a_revision_that_was_never_sent() -> None:
+    """It may have grown since a target was sent the last one."""
+    index = index_of(long_session(2))
+    for target, sent in (("traces to a", 1), ("traces to b", 4)):
+        note_shipped(index, target_id(index, target), long_session(2).id, sent, {})
+    delete_session(index, long_session(2).id)
+    insert_sessions(index, [session_rows(long_session(2))])
+    assert revision(index) == 5
