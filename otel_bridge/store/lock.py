@@ -15,13 +15,13 @@ from otel_bridge.errors import StoreError
 if sys.platform == "win32":
     import msvcrt
 
-    def _take(file: IO[str]) -> None:
+    def _take(file: IO[bytes]) -> None:
         file.seek(0)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 else:
     import fcntl
 
-    def _take(file: IO[str]) -> None:
+    def _take(file: IO[bytes]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -43,7 +43,7 @@ class WriterLock:
 
     def __init__(self, index: Path) -> None:
         self._path = index.with_name(f"{index.name}.writer")
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
 
     def acquire(self, holder: str) -> bool:
         """Take the right if nobody has it, and say whether it was taken.
@@ -53,18 +53,20 @@ class WriterLock:
         """
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = os.fdopen(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600), "r+", encoding="utf-8")
+            file = os.fdopen(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600), "r+b", buffering=0)
         except OSError as error:
-            raise StoreError(f"cannot write {self._path}: {error.strerror}") from error
+            raise StoreError(
+                f"cannot write {self._path}: {error.strerror}. Name another folder with --data-dir or"
+                " OTEL_BRIDGE_DATA_DIR"
+            ) from error
         try:
             _take(file)
         except OSError:
             file.close()
             return False
-        file.seek(0)
-        file.truncate()
-        file.write(holder)
-        file.flush()
+        with suppress(OSError):  # on a full disk nobody can be told who has the right; whoever has it may make room
+            file.truncate(0)
+            file.write(holder.encode())
         self._file = file
         _taken.add(self)
         return True
