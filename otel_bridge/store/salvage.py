@@ -10,9 +10,15 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from otel_bridge.model import Session
 from otel_bridge.store.database import transaction
+from otel_bridge.store.kinship import row_id
+from otel_bridge.store.rows import session_rows
+from otel_bridge.store.tables import insert_sessions
+from otel_bridge.store.texts import IndexedText, add_texts
 
-_COMPANIONS = ("", "-wal", "-shm")
+_FILES = ("-wal", "-shm", "")
+"""What an index consists of; the log first: beside another index it would be taken for that one's."""
 
 
 class Salvaged(Struct):
@@ -30,36 +36,62 @@ def set_aside(path: Path) -> Path:
     number = 1
     while (aside := path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")).exists():
         number += 1
-    for companion in _COMPANIONS:
+    for suffix in _FILES:
         with suppress(FileNotFoundError):
-            path.with_name(path.name + companion).rename(aside.with_name(aside.name + companion))
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
     return aside
+
+
+def discard(path: Path) -> None:
+    """Remove an index that nobody needs, if there is one."""
+    for suffix in _FILES:
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def salvage(damaged: Path, connection: sqlite3.Connection) -> Salvaged:
     """Carry over what no transcript tells any more: deleted files and the ledger. Rows that cannot be read are lost."""
-    try:
-        source = sqlite3.connect(damaged, isolation_level=None)
-        source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    except sqlite3.DatabaseError:
-        return Salvaged(is_readable=False)
-    with closing(source), transaction(connection):
+    with closing(sqlite3.connect(damaged, isolation_level=None)) as source:
+        try:
+            source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except sqlite3.DatabaseError:
+            return Salvaged(is_readable=False)
+        return _carry_over(source, connection)
+
+
+def _carry_over(source: sqlite3.Connection, connection: sqlite3.Connection) -> Salvaged:
+    with transaction(connection):
         for table, key in (("targets", "id"), ("shipped", "target, session_id"), ("pruned", "session_id")):
             _copy(connection, table, _rows(source, table, key))
         sent = _copy(connection, "sent", _rows(source, "sent", "target, key"))
         gone = [row for row in _rows(source, "files", "id") if not os.path.lexists(row["path"])]
         _copy(connection, "files", gone)
         for file in gone:
-            _copy(connection, "chunks", _rows(source, "chunks", "number", f"WHERE file = {int(file['id'])}"))
+            _copy_words(connection, source, file)
     return Salvaged(len(gone), sent)
 
 
-def _rows(source: sqlite3.Connection, table: str, key: str, condition: str = "") -> Iterator[sqlite3.Row]:
+def _copy_words(connection: sqlite3.Connection, source: sqlite3.Connection, file: sqlite3.Row) -> None:
+    """Carry over what a file said and what search finds of it, with a bare row of its session: others fill it."""
+    of_file = f"WHERE file = {int(file['id'])}"
+    _copy(connection, "chunks", _rows(source, "chunks", "number", of_file))
+    session_id = file["session_id"]
+    if row_id(connection, session_id) is None:
+        users = _rows(source, "sessions", "id", "WHERE session_id = ?", session_id)
+        user_name = next((row["user_name"] for row in users), None)
+        insert_sessions(connection, [session_rows(Session(session_id, (), 0, 0), user_name=user_name)])
+    session = row_id(connection, session_id)
+    assert session is not None
+    known = {row["id"]: row for row in _rows(source, "texts", "id", of_file)}
+    texts = [IndexedText(row["kind"], row["at_ns"], row["ref"], row["text"]) for row in known.values()]
+    add_texts(connection, session, file["id"], texts)
+
+
+def _rows(source: sqlite3.Connection, table: str, key: str, condition: str = "", *values: str) -> Iterator[sqlite3.Row]:
     """Yield the rows from the front, and past a place that cannot be read those from the back: some may come twice."""
     backwards = ", ".join(f"{column} DESC" for column in key.split(", "))
     for order in (key, backwards):
         try:
-            cursor = source.execute(f"SELECT * FROM {table} {condition} ORDER BY {order}")
+            cursor = source.execute(f"SELECT * FROM {table} {condition} ORDER BY {order}", values)
             cursor.row_factory = sqlite3.Row
             yield from cursor
         except sqlite3.DatabaseError:

@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from otel_bridge.errors import BusyError, StoreError
-from otel_bridge.model import Session
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError, unpack_all
 from otel_bridge.sources.transcript.calls import fingerprint
@@ -17,9 +16,7 @@ from otel_bridge.store import kinship
 from otel_bridge.store.database import open_reader, open_writer, transaction
 from otel_bridge.store.files import all_files, read_chunks
 from otel_bridge.store.lock import WriterLock
-from otel_bridge.store.rows import session_rows
-from otel_bridge.store.salvage import salvage, set_aside
-from otel_bridge.store.tables import insert_sessions
+from otel_bridge.store.salvage import discard, salvage, set_aside
 
 _LOOK_EVERY_S = 0.05
 
@@ -42,7 +39,7 @@ def writing(
             if time.monotonic() >= deadline:
                 raise BusyError(f"the index {path} is being written by {lock.holder()}; it keeps it up to date")
             time.sleep(_LOOK_EVERY_S)
-        with closing(_open_or_recover(path, notify)) as connection:
+        with closing(open_or_recover(path, notify)) as connection:
             yield IndexPlace(path, connection)
 
 
@@ -75,38 +72,65 @@ def repair(path: Path, damage: str, *, holder: str, notify: Callable[[str], None
 
 
 def recover(path: Path, damage: str, notify: Callable[[str], None]) -> sqlite3.Connection:
-    """Set a damaged index aside and open a new one, with what can be read of the old one and no transcript tells."""
-    aside = set_aside(path)
-    notify(f"the index {path} is damaged ({damage}): it is kept as {aside.name} and made anew from the transcripts")
-    connection = open_writer(path)
-    saved = salvage(aside, connection)
+    """Make an index anew with what can be read of a damaged one and no transcript tells, and set that one aside.
+
+    The new one is made beside the damaged one: whoever is interrupted begins again and has lost nothing.
+
+    Raises:
+        StoreError: nothing can be written there.
+        sqlite3.DatabaseError: the disk is full, say.
+    """
+    fresh = _beside(path)
+    try:
+        discard(fresh)
+        with closing(open_writer(fresh)) as connection:
+            saved = salvage(path, connection)
+            _settle_later(connection)
+            connection.execute("PRAGMA journal_mode = DELETE")  # all of it is in the one file that is renamed
+        aside = set_aside(path)
+        fresh.rename(path)
+    except OSError as error:
+        raise StoreError(f"cannot make the damaged index {path} anew: {error.strerror}") from error
+    notify(f"the index {path} was damaged ({damage}): it is kept as {aside.name} and made anew from the transcripts")
     if saved.is_readable:
-        _settle_later(connection)
         notify(f"kept from it: {saved.files} transcripts that are there no more, {saved.sent} ids of what was sent")
     else:
         notify("nothing in it can be read: what was sent before is sent again, with the same ids")
-    return connection
+    return open_writer(path)
 
 
-def _open_or_recover(path: Path, notify: Callable[[str], None]) -> sqlite3.Connection:
+def open_or_recover(path: Path, notify: Callable[[str], None]) -> sqlite3.Connection:
+    """Open an index to write to it; a damaged one is made anew.
+
+    Raises:
+        StoreError: nothing can be written there.
+    """
+    fresh = _beside(path)
     try:
-        return open_writer(path)
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error):
-            raise StoreError(f"cannot write the index {path}: {error}") from error
-        return recover(path, str(error), notify)
+        if fresh.exists() and not path.exists():  # a recovery was interrupted between its last two steps
+            fresh.rename(path)
+        try:
+            return open_writer(path)
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            return recover(path, str(error), notify)
+    except (sqlite3.DatabaseError, OSError) as error:
+        raise StoreError(f"cannot write the index {path}: {error}; is there room on the disk?") from error
+
+
+def _beside(path: Path) -> Path:
+    """Return where an index is made that takes the place of a damaged one."""
+    return path.with_name(f"{path.stem}.new{path.suffix}")
 
 
 def _settle_later(connection: sqlite3.Connection) -> None:
-    """Make bare rows of the sessions whose files were saved: the next pass fills them."""
+    """Note which calls the sessions have whose files were saved; the next pass fills their rows."""
     with transaction(connection):
         for file in all_files(connection):
-            session_id = file.session_id
-            if kinship.row_id(connection, session_id) is None:
-                insert_sessions(connection, [session_rows(Session(session_id, (), 0, 0))])
-            session = kinship.row_id(connection, session_id)
+            session = kinship.row_id(connection, file.session_id)
             assert session is not None
             with suppress(ForeignFormatError):
                 extract = unpack_all(read_chunks(connection, file.id, with_tail=True))
                 kinship.add_calls(connection, session, map(fingerprint, extract.drafts))
-            kinship.mark_unsettled(connection, [session_id])
+            kinship.mark_unsettled(connection, [file.session_id])
