@@ -29,7 +29,7 @@ _OTHER = "other"
 def bridge_state(keeper: Keeper) -> BridgeState:
     """Return the figures of this moment; may be called from any thread."""
     tally = keeper.tally
-    problems = tuple(trouble.sentence for trouble in keeper.troubles.values())
+    problems = tuple(keeper.troubles.sentences)
     try:
         with closing(open_reader(keeper.place.path)) as connection:
             sessions, files = _count(connection, "sessions"), _count(connection, "files")

@@ -12,15 +12,16 @@ from msgspec import Struct, field
 from otel_bridge.errors import BridgeError
 from otel_bridge.pipeline.export import ExportSummary
 from otel_bridge.pipeline.index.ledger import Ledger
-from otel_bridge.pipeline.index.opening import is_damage, recover
+from otel_bridge.pipeline.index.opening import is_damage, open_or_recover, recover
 from otel_bridge.pipeline.index.passes import IndexOptions, PassReport, index_files
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.shipping import OpenSink, ShipOptions, Shipper
 from otel_bridge.pipeline.index.stored import StoredLibrary
+from otel_bridge.pipeline.index.troubles import Troubles
 from otel_bridge.telemetry import Signal
 
-_NS_PER_S = 1_000_000_000
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+_INDEX, _TARGET = "index", "target"
+_WRITTEN_AGAIN, _TAKEN_AGAIN = "the index is written again", "the target takes data again"
 
 
 class Target(Struct):
@@ -30,14 +31,6 @@ class Target(Struct):
     """What each signal's target is called in the ledger."""
     open_sink: OpenSink
     options: ShipOptions
-
-
-class Trouble(Struct):
-    """Something that does not work at the moment, and when it is tried again."""
-
-    sentence: str
-    retry_ns: int
-    pause_s: float = _FIRST_PAUSE_S
 
 
 class Tally(Struct):
@@ -72,12 +65,17 @@ class Keeper:
         self.options = options
         """How to index. Processes may only be forked before there are threads: later rounds use one worker."""
         self.tally = Tally()
-        self.troubles: dict[str, Trouble] = {}
+        self.troubles = Troubles(clock, notify)
         self.roots = roots
         self.find_target = find_target
         """Says where to ship to; ``None`` for nowhere. Asked again while a target is away: it may turn out to know
         fewer signals than it was to be sent."""
         self._target: Target | None = None
+        self._ledger: Ledger | None = None
+        """Of the present target; it remembers answers that could not be written down."""
+        self._is_open = True
+        self._damage: str | None = None
+        """What was found wrong with the index."""
         self._clock = clock
         self._notify = notify
         self._missed = True
@@ -90,21 +88,22 @@ class Keeper:
     def look(self, progress: Callable[[int, int], None]) -> None:
         """Look at everything and ship nothing yet; ``progress`` is told bytes read and to read."""
         self._index(None, progress)
+        if self._damage is not None:
+            self._index(None, progress)
         gc.collect()
 
     def round(self, changed: Collection[str] | None) -> PassReport:
         """Look at changed paths, at everything for ``None``, and ship a part of what waits, the newest first."""
         report = PassReport()
         looks_at_all = changed is None or self._missed
-        if (changed or looks_at_all) and self._may_try("index"):
+        self._is_dirty = self._is_dirty or looks_at_all  # a turn may have become idle
+        if (changed or looks_at_all) and self.troubles.may_try(_INDEX):
             report = self._index(None if looks_at_all else changed)
         elif changed:
             self._missed = True
         shipped = 0
-        if self._is_dirty and self.find_target is not None and self._may_try("target"):
-            if self._target is None or "target" in self.troubles:
-                self._target = self.find_target()
-            shipped = self._ship(self._target)
+        if self._is_dirty and self._is_open and self._damage is None and self.troubles.may_try(_TARGET):
+            shipped = self._ship()
         if report.files_read or shipped:
             gc.collect()  # putting sessions together leaves cycles: a process that runs for days would grow by them
         return report
@@ -114,6 +113,7 @@ class Keeper:
     ) -> PassReport:
         started_ns = self._clock()
         try:
+            self._mend()
             report = index_files(
                 self.place,
                 self.roots(),
@@ -122,15 +122,11 @@ class Keeper:
                 changed=changed,
                 progress=progress,
             )
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, BridgeError) as error:
             self._missed = True
-            self._index_failed(error)
+            self._failed(_INDEX, error)
             return PassReport()
-        except BridgeError as error:
-            self._missed = True
-            self._in_trouble("index", str(error))
-            return PassReport()
-        self._over("index", "the index is written again")
+        self.troubles.end(_INDEX)
         self._missed = False
         self._is_dirty = self._is_dirty or bool(report.sessions)
         self.tally.rounds += 1
@@ -139,37 +135,55 @@ class Keeper:
         self.tally.lines_read += report.lines_read
         return report
 
-    def _index_failed(self, error: sqlite3.DatabaseError) -> None:
-        if is_damage(error):
+    def _mend(self) -> None:
+        """Open the index anew where its file is damaged, or is not the one that was opened."""
+        if self._is_open and self._damage is None and not self.place.is_gone:
+            return
+        if self._is_open:
             self.place.connection.close()
-            self.place = IndexPlace(self.place.path, recover(self.place.path, str(error), self._notify))
-            self._is_dirty = True
+            self._is_open, self._ledger = False, None
+        if self._damage is None or self.place.is_gone:
+            connection = open_or_recover(self.place.path, self._notify)
         else:
-            self._in_trouble("index", f"cannot write the index {self.place.path}: {error}; is the disk full?")
+            connection = recover(self.place.path, self._damage, self._notify)
+        self.place = IndexPlace(self.place.path, connection)
+        self._is_open, self._damage = True, None
 
-    def _ship(self, target: Target) -> int:
+    def _failed(self, what: str, error: sqlite3.DatabaseError | BridgeError) -> None:
+        if isinstance(error, BridgeError):
+            self.troubles.begin(what, str(error), over=_WRITTEN_AGAIN if what == _INDEX else _TAKEN_AGAIN)
+        elif is_damage(error):
+            self._damage = str(error)
+            self._missed = True
+        else:
+            sentence = f"cannot write the index {self.place.path}: {error}; is the disk full?"
+            self.troubles.begin(what, sentence, over=_WRITTEN_AGAIN)
+
+    def _ship(self) -> int:
         """Ship a part of what waits and return the number of sessions."""
-        try:
-            summary = self._shipped(target)
-        except sqlite3.DatabaseError as error:
-            self._index_failed(error)
+        if self.find_target is None:
             return 0
-        except BridgeError as error:
-            self._in_trouble("target", str(error))
+        if self._target is None or _TARGET in self.troubles:
+            self._target = self.find_target()
+        try:
+            summary = self._shipped(self._target)
+        except (sqlite3.DatabaseError, BridgeError) as error:
+            self._failed(_TARGET, error)
             return 0
         self.tally.exported += summary
         for rejection in summary.delivery.rejections[:3]:
             self._notify(f"rejected {rejection.item}: {rejection.reason}")
         if summary.delivery.total.undelivered:
-            self._in_trouble("target", "; ".join(summary.delivery.failures) or "not everything was taken")
+            sentence = "; ".join(summary.delivery.failures) or "not everything was taken"
+            self.troubles.begin(_TARGET, sentence, over=_TAKEN_AGAIN)
         else:
             self._is_dirty = self.pending > 0
-            self._over("target", "the target takes data again")
+            self.troubles.end(_TARGET)
         return summary.sessions
 
     def _shipped(self, target: Target) -> ExportSummary:
         connection, now_ns = self.place.connection, self._clock()
-        ledger = Ledger(connection, target.places)
+        ledger = self._ledger_of(target)
         idle = ledger.idle_sessions(now_ns - target.options.idle_ns)
         library = StoredLibrary(connection, now_ns=now_ns, session_ids=())
         shipper = Shipper(library, ledger, target.open_sink, target.options, now_ns=now_ns)
@@ -177,17 +191,10 @@ class Keeper:
         self.pending = len(ledger.pending())
         return summary
 
-    def _may_try(self, what: str) -> bool:
-        trouble = self.troubles.get(what)
-        return trouble is None or self._clock() >= trouble.retry_ns
-
-    def _in_trouble(self, what: str, sentence: str) -> None:
-        before = self.troubles.get(what)
-        if before is None or before.sentence != sentence:
-            self._notify(f"{sentence.rstrip('.')}; trying again until it works")
-        pause_s = _FIRST_PAUSE_S if before is None else min(before.pause_s * 2, _LONGEST_PAUSE_S)
-        self.troubles[what] = Trouble(sentence, self._clock() + int(pause_s * _NS_PER_S), pause_s)
-
-    def _over(self, what: str, sentence: str) -> None:
-        if self.troubles.pop(what, None) is not None:
-            self._notify(sentence)
+    def _ledger_of(self, target: Target) -> Ledger:
+        """Return the ledger of a target, with every answer in it that came so far."""
+        if self._ledger is not None:
+            self._ledger.note()
+        if self._ledger is None or self._ledger.places != target.places:
+            self._ledger = Ledger(self.place.connection, target.places)
+        return self._ledger

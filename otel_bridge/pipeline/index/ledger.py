@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import blake2b
-from sqlite3 import Connection
+from sqlite3 import Connection, DatabaseError
 
 from msgspec import Struct, field
 
@@ -15,7 +16,8 @@ from otel_bridge.store.ledger import Series
 from otel_bridge.telemetry import Batch, DataPoint, LogRecord, Signal, Span
 
 _MS_NS = 1_000_000
-_NOTED_AT_ONCE = 4096
+_NOTED_AT_ONCE = 512
+"""So many answers a crash may forget: what they are about is sent again, with the same ids."""
 
 Item = Span | LogRecord | DataPoint
 
@@ -40,8 +42,9 @@ class Ledger:
 
     def __init__(self, connection: Connection, places: Mapping[Signal, str]) -> None:
         self._connection = connection
-        self._places = dict(places)
-        self._targets = {signal: store.known_target(connection, place) for signal, place in self._places.items()}
+        self.places = dict(places)
+        """What the target of each signal is called."""
+        self._targets = {signal: store.known_target(connection, place) for signal, place in self.places.items()}
         self._loads: dict[tuple[Signal, str], _Load] = {}
         self._keys: dict[Signal, list[bytes]] = {signal: [] for signal in places}
 
@@ -60,7 +63,7 @@ class Ledger:
     def lacking(self, signal: Signal, session_id: str) -> bool:
         """Tell whether the target of a signal lacks a session's present revision."""
         target = self._targets.get(signal)
-        return signal in self._places and (
+        return signal in self.places and (
             target is None or store.shipped_revision(self._connection, target, session_id) != self._revision(session_id)
         )
 
@@ -88,14 +91,15 @@ class Ledger:
         self._loads[signal, session_id].is_sent = True
 
     def settle(self, signal: Signal, items: Iterable[Item]) -> None:
-        """Take in that items have a final answer."""
+        """Take in that items have a final answer. Never fails: what cannot be written down is for ``note``."""
         keys = self._keys[signal]
         for item in items:
             self._loads[signal, str(item.attributes[semconv.SESSION_ID])].waiting -= 1
             if not isinstance(item, DataPoint):
                 keys.append(item_key(item))
         if len(keys) >= _NOTED_AT_ONCE:
-            self.note()
+            with suppress(DatabaseError):
+                self.note()
 
     def note(self) -> None:
         """Write down what has been answered so far. Where that fails it is still to be written: note again later."""
@@ -116,7 +120,7 @@ class Ledger:
     def _target(self, signal: Signal) -> int:
         known = self._targets[signal]
         if known is None:
-            known = self._targets[signal] = store.target_id(self._connection, self._places[signal])
+            known = self._targets[signal] = store.target_id(self._connection, self.places[signal])
         return known
 
     def _revision(self, session_id: str) -> int:

@@ -19,6 +19,12 @@ class IndexPlace:
         self.path = path
         self._connection = connection
         self._process = os.getpid()
+        self._identity = _identity(path)
+
+    @property
+    def is_gone(self) -> bool:
+        """True where another file, or none, stands by now where the index was opened."""
+        return self._identity is not None and _identity(self.path) != self._identity
 
     @property
     def connection(self) -> Connection:
@@ -30,3 +36,12 @@ class IndexPlace:
     def stretches(self, file_id: int) -> list[FileExtract]:
         """Return what the lines of a stored file said, stretch by stretch."""
         return [unpack(data) for data in read_chunks(self.connection, file_id, with_tail=False)]
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return device and inode of a file, ``None`` if it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
