@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -153,6 +154,26 @@ def test_a_transaction_that_fails_leaves_nothing(path: Path) -> None:
         with transaction(connection):
             note(connection, "b")
         assert sessions_of(connection) == ["b"]
+
+
+class Uncommitting(sqlite3.Connection):
+    """A connection that cannot commit."""
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        if sql == "COMMIT":
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(sql, *values)
+
+
+def test_a_transaction_that_cannot_be_committed_leaves_nothing(path: Path) -> None:
+    """A long-running process begins the next one on the same connection."""
+    open_writer(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None, factory=Uncommitting)) as connection:
+        for session_id in ("a", "b"):
+            with pytest.raises(sqlite3.OperationalError, match="disk I/O"), transaction(connection):
+                note(connection, session_id)
+            assert not connection.in_transaction
+        assert sessions_of(connection) == []
 
 
 def test_a_full_disk_ends_a_transaction_and_is_told_as_it_is(path: Path) -> None:
