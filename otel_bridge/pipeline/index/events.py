@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,9 @@ _POLL_MS = 1500
 """Pause between looks at file systems that send no events."""
 
 _MOUNTS = Path("/proc/self/mounts")
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+"""How spaces, tabs and backslashes are written in it (proc_pid_mounts(5), getmntent(3))."""
+
 _SILENT = frozenset({
     "nfs", "nfs4", "cifs", "smb3", "9p", "v9fs", "drvfs", "fuse.sshfs", "virtiofs", "vboxsf", "fakeowner", "osxfs",
     "fuse.grpcfuse",
@@ -71,8 +75,8 @@ def is_without_events(folder: Path, mounts: Path = _MOUNTS) -> bool:
     target = str(folder.resolve())
     best, kind = "", ""
     for line in lines:
-        _, point, file_system, *_ = line.split(" ")
-        place = point.replace("\\040", " ")
+        _, point, file_system, *_ = [*line.split(" "), "", "", ""]
+        place = _ESCAPED.sub(lambda octal: chr(int(octal[1], 8)), point)
         if len(place) >= len(best) and (target == place or target.startswith(place.rstrip("/") + "/")):
             best, kind = place, file_system
     return kind in _SILENT
