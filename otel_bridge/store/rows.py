@@ -57,6 +57,12 @@ def session_rows(session: Session, *, user_name: str | None = None) -> SessionRo
     return rows
 
 
+def file_paths(rows: SessionRows) -> list[str]:
+    """Return the files that tools of a session were given, each once, in order."""
+    column = TOOL_CALLS.columns.index("file_path")
+    return sorted({str(row[column]) for row in rows.tool_calls} - {""})
+
+
 class _Walk:
     """Goes through a session once and writes down what it meets."""
 

@@ -5,14 +5,14 @@ The index is kept in step here and not by triggers, which would cost bulk insert
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from sqlite3 import Connection
 
 from msgspec import Struct
 
-_IS_TITLE = "session = ? AND ref = '' AND kind = 'title' AND file IS NULL"
-
 KINDS = ("prompt", "title", "command", "path", "error", "answer")
+SESSION_KINDS = ("title", "path")
+"""Kinds of which a session has one text as a whole."""
 
 
 class IndexedText(Struct, frozen=True, gc=False):
@@ -51,18 +51,25 @@ def delete_texts_of_session(connection: Connection, session: int) -> int:
     return _delete(connection, "session = ?", session)
 
 
-def set_title(connection: Connection, session: int, title: str | None, at_ns: int) -> int:
-    """Make ``title`` the one title that search finds of a session; return the number of texts written and deleted."""
-    known = connection.execute(f"SELECT text, at_ns FROM texts WHERE {_IS_TITLE}", (session,)).fetchall()
-    if known == ([(title, at_ns)] if title else []):
-        return 0
-    deleted = _delete(connection, _IS_TITLE, session)
-    return deleted + (add_texts(connection, session, None, [IndexedText("title", at_ns, "", title)]) if title else 0)
+def set_session_texts(connection: Connection, session: int, texts: Mapping[str, str], at_ns: int) -> int:
+    """Make these, by kind, the texts of a session that stand in no file: its title, and the paths of files it opened.
+
+    Returns the number of texts written and deleted: nothing is touched that is as it should be.
+    """
+    changes = 0
+    for kind in SESSION_KINDS:
+        text = texts.get(kind, "")
+        known = connection.execute(
+            "SELECT text, at_ns FROM texts WHERE session = ? AND kind = ? AND file IS NULL", (session, kind)
+        ).fetchall()
+        if known != ([(text, at_ns)] if text else []):
+            changes += _delete(connection, "session = ? AND kind = ? AND file IS NULL", session, kind)
+            changes += add_texts(connection, session, None, [IndexedText(kind, at_ns, "", text)]) if text else 0
+    return changes
 
 
-def _delete(connection: Connection, condition: str, value: int) -> int:
+def _delete(connection: Connection, condition: str, *values: int | str) -> int:
     connection.execute(
-        f"INSERT INTO texts_fts (texts_fts, rowid, text) SELECT 'delete', id, text FROM texts WHERE {condition}",
-        (value,),
+        f"INSERT INTO texts_fts (texts_fts, rowid, text) SELECT 'delete', id, text FROM texts WHERE {condition}", values
     )
-    return connection.execute(f"DELETE FROM texts WHERE {condition}", (value,)).rowcount
+    return connection.execute(f"DELETE FROM texts WHERE {condition}", values).rowcount

@@ -3,7 +3,7 @@ from __future__ import annotations
 import sqlite3
 
 from otel_bridge.store.search import search_texts
-from otel_bridge.store.texts import IndexedText, add_texts, delete_texts_of_file, set_title
+from otel_bridge.store.texts import IndexedText, add_texts, delete_texts_of_file, set_session_texts
 from tests.builders import session
 from tests.store.index import add_words, index_of
 
@@ -32,7 +32,7 @@ def test_texts_of_a_file_go_with_it() -> None:
     index = index_of(session())
     add_words(index, "old gears", "old wheels", file_id=1)
     add_words(index, "new gears", file_id=2)
-    set_title(index, 1, "Gears", 9)
+    set_session_texts(index, 1, {"title": "Gears"}, 9)
     assert delete_texts_of_file(index, 1) == 2
     assert [hit.snippet for hit in search_texts(index, "gears")] == ["[Gears]", "new [gears]"]
     assert search_texts(index, "wheels") == []
@@ -40,12 +40,23 @@ def test_texts_of_a_file_go_with_it() -> None:
     check_step(index)
 
 
+def test_paths_of_a_session_are_one_text_beside_its_title() -> None:
+    """Both are found, and a change of one leaves the other alone."""
+    index = index_of(session())
+    assert set_session_texts(index, 1, {"title": "Gears", "path": "src/gears.py\nsrc/wheels.py"}, 9) == 2
+    assert [hit.kind for hit in search_texts(index, "src/wheels")] == ["path"]
+    assert set_session_texts(index, 1, {"title": "Wheels", "path": "src/gears.py\nsrc/wheels.py"}, 9) == 2
+    assert {hit.kind for hit in search_texts(index, "wheels")} == {"title", "path"}
+    check_step(index)
+
+
 def test_a_session_has_one_title() -> None:
     """The same one again writes nothing, another one replaces it, none removes it."""
     index = index_of(session())
     add_words(index, "a prompt about gears")
-    assert [set_title(index, 1, title, 9) for title in ("Gears", "Gears", "Wheels", None, None)] == [1, 0, 2, 1, 0]
-    set_title(index, 1, "Wheels", 9)
+    titles = ("Gears", "Gears", "Wheels", "", "")
+    assert [set_session_texts(index, 1, {"title": title}, 9) for title in titles] == [1, 0, 2, 1, 0]
+    set_session_texts(index, 1, {"title": "Wheels"}, 9)
     assert [hit.kind for hit in search_texts(index, "wheels")] == ["title"]
     assert [hit.kind for hit in search_texts(index, "gears")] == ["prompt"]
     check_step(index)

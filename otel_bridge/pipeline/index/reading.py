@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct, field, structs
 
 from otel_bridge.convert.redact import redact
+from otel_bridge.model import Session
 from otel_bridge.pipeline.index.owners import user_of
 from otel_bridge.pipeline.index.plan import FileJob, SessionJob
 from otel_bridge.prices import price_call
@@ -20,7 +21,7 @@ from otel_bridge.sources.transcript.growth import START, Checkpoint, read_growth
 from otel_bridge.sources.transcript.lines import LineAccount
 from otel_bridge.sources.transcript.load import SessionParts, load_session, read_agent_meta
 from otel_bridge.sources.transcript.relations import Alone
-from otel_bridge.store.rows import SessionRows, session_rows
+from otel_bridge.store.rows import SessionRows, file_paths, session_rows
 from otel_bridge.store.texts import IndexedText
 from otel_bridge.vcs import BranchLink
 
@@ -61,7 +62,8 @@ class SessionReading(Struct):
     user_name: str | None = None
     rows: SessionRows | None = None
     """Of a new session: what it is as long as it has no relatives."""
-    title: str | None = None
+    texts: dict[str, str] = field(default_factory=dict)
+    """What it can be found by as a whole (``session_texts``)."""
     started_ns: int = 0
     project: str | None = None
     branch_links: list[BranchLink] = field(default_factory=list)
@@ -85,6 +87,11 @@ def read_session(job: SessionJob, *, stretches_of: StretchesOf, now_ns: int, wit
     return reading
 
 
+def session_texts(session: Session, rows: SessionRows) -> dict[str, str]:
+    """Return what a session can be found by as a whole, by kind: its title, and the files its tools were given."""
+    return {"title": redact(session.title or ""), "path": redact("\n".join(file_paths(rows)))}
+
+
 def _put_together(reading: SessionReading, parts: SessionParts, now_ns: int) -> None:
     relations = Alone(parts.sorter)
     session = load_session(
@@ -93,7 +100,7 @@ def _put_together(reading: SessionReading, parts: SessionParts, now_ns: int) -> 
     started_ns, ended_ns = relations.own_times_ns(session.id)
     session = structs.replace(session, started_ns=started_ns, ended_ns=ended_ns)
     reading.rows = session_rows(session, user_name=reading.user_name)
-    reading.title, reading.started_ns = session.title, started_ns
+    reading.texts, reading.started_ns = session_texts(session, reading.rows), started_ns
     reading.project, reading.branch_links = parts.sorter.project, parts.sorter.asides().branch_links
 
 

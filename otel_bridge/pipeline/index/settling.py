@@ -11,13 +11,14 @@ from msgspec import Struct, structs
 from otel_bridge.model import IDLE_TURN_NS
 from otel_bridge.parallel import map_unordered
 from otel_bridge.pipeline.index.place import IndexPlace
+from otel_bridge.pipeline.index.reading import session_texts
 from otel_bridge.pipeline.index.stored import StoredLibrary
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
 from otel_bridge.store import kinship
 from otel_bridge.store.database import transaction
 from otel_bridge.store.rows import SessionRows, session_rows
 from otel_bridge.store.tables import update_session
-from otel_bridge.store.texts import set_title
+from otel_bridge.store.texts import set_session_texts
 from otel_bridge.vcs import BranchLink
 
 _AT_ONCE = 32
@@ -31,7 +32,7 @@ class SettledSession(Struct):
     """What a session is, its relatives considered."""
 
     rows: SessionRows
-    title: str | None
+    texts: dict[str, str]
     started_ns: int
     project: str | None
     branch_links: list[BranchLink]
@@ -95,7 +96,8 @@ class _Settler:
         sorter = library.relations.sorter(session_id)
         user = self._place.connection.execute(_USER, (session_id,)).fetchone()
         rows = session_rows(session, user_name=user[0] if user else None)
-        return SettledSession(rows, session.title, session.started_ns, sorter.project, sorter.asides().branch_links)
+        texts = session_texts(session, rows)
+        return SettledSession(rows, texts, session.started_ns, sorter.project, sorter.asides().branch_links)
 
 
 _Settled = tuple[str, SettledSession | None]
@@ -134,7 +136,7 @@ def _write(connection: Connection, session_id: str, session: SettledSession | No
     update_session(connection, session.rows)
     row_id = kinship.row_id(connection, session_id)
     assert row_id is not None
-    set_title(connection, row_id, session.title, session.started_ns)
+    set_session_texts(connection, row_id, session.texts, session.started_ns)
     branches = kinship.put_links(connection, row_id, session.project, session.branch_links)
     return [mate for mate in kinship.sessions_on_branches(connection, branches) if mate != session_id]
 

@@ -52,7 +52,7 @@ def _session_row(connection: Connection, reading: SessionReading) -> int:
     session = kinship.row_id(connection, reading.job.session_id)
     assert session is not None
     kinship.put_links(connection, session, reading.project, reading.branch_links)
-    texts.set_title(connection, session, reading.title, reading.started_ns)
+    texts.set_session_texts(connection, session, reading.texts, reading.started_ns)
     return session
 
 

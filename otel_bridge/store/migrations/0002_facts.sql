@@ -180,7 +180,7 @@ CREATE TABLE problems (
 CREATE TABLE texts (
   id       INTEGER PRIMARY KEY,
   session  INTEGER NOT NULL REFERENCES sessions,
-  file     INTEGER,              -- the file it stands in, NULL for what is the session's (its title)
+  file     INTEGER,              -- the file it stands in, NULL for what is the session's (title, paths)
   kind     TEXT NOT NULL,        -- prompt, title, command, path, error or answer
   at_ns    INTEGER NOT NULL,
   ref      TEXT NOT NULL,        -- tool call id or turn key, empty where there is none

@@ -79,15 +79,12 @@ class Digester:
         self._keep_content = keep_content
         self._texts = texts
         self._uses: dict[str, ToolUse] = {}
-        self._paths: set[str] = set()
         self._contexts: dict[tuple[str | None, ...], RecordContext] = {}
 
     def know(self, uses: Iterable[ToolUse]) -> None:
         """Take in tool calls of earlier lines, whose results may come."""
         for use in uses:
             self._uses.setdefault(use.id, use)
-            if use.file_path:
-                self._paths.add(use.file_path)
 
     def entry(self, record: Record, at_ns: int, position: Position) -> AnyEntry:
         """Return what to keep of a record; one that says nothing becomes a bare ``Entry``."""
@@ -154,9 +151,6 @@ class Digester:
         use = tool_use(block, asked, at_ns, keep_content=self._keep_content)
         if self._texts is not None:
             self._texts.note("command", at_ns, asked.command, use.id)
-            if use.file_path and use.file_path not in self._paths:  # one of a file says that it was opened
-                self._paths.add(use.file_path)
-                self._texts.note("path", at_ns, use.file_path, use.id)
         return use
 
     def _user(self, record: Record, at_ns: int, position: Position) -> AnyEntry:

@@ -1,4 +1,4 @@
-"""Texts worth finding a session by: prompts, commands, file paths, errors (pure)."""
+"""Texts worth finding a session by: prompts, commands, errors (pure)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class SearchText(Struct, frozen=True, array_like=True):
     """One text of a session."""
 
     kind: str
-    """``prompt``, ``command``, ``path``, ``error`` or ``answer``."""
+    """``prompt``, ``command``, ``error`` or ``answer``."""
     at_ns: int
     ref: str
     """The tool call it is from; empty for prompts and answers."""
