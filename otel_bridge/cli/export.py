@@ -35,6 +35,7 @@ from otel_bridge.errors import BusyError, StoreError, UsageError
 from otel_bridge.pipeline.export import ExportSummary, export_sessions
 from otel_bridge.pipeline.index.passes import IndexOptions
 from otel_bridge.pipeline.index.shipping import ShipOptions
+from otel_bridge.pipeline.index.stored import StoredLibrary
 from otel_bridge.pipeline.sessions import Library, SessionLibrary
 from otel_bridge.resource import resource_attributes
 from otel_bridge.settings import environment, worker_count
@@ -97,7 +98,7 @@ def command(
         paths=with_paths,
     )
     run = _Run(paths, data_dir, or_samples, no_store, signals, options, to, give_up_s, bool(only))
-    is_booked = not (no_store or to.file or to.to_console or no_session_id)
+    is_booked = not (paths or no_store or to.file or to.to_console or no_session_id)
     summary = run.by_ledger() if is_booked else run.directly()
     if as_json:
         print_json(summary)
@@ -143,22 +144,18 @@ class _Run(NamedTuple):
     def by_ledger(self) -> ExportSummary:
         """Send what the endpoints were not sent before, and note it."""
         source = Source((), self.data_dir, or_samples=self.or_samples)
-        if self.paths and not source.path.exists():
-            return self.directly()
         try:
-            if not self.paths:
-                index_now(source, command="export", options=IndexOptions(worker_count()))
+            index_now(source, command="export", options=IndexOptions(worker_count()))
         except BusyError:
             raise
         except StoreError:
             if source.path.exists():
                 raise
             return self.directly()  # which says that the index cannot be kept
-        with ExitStack() as stack:
-            library = stack.enter_context(self._library())
-            place = stack.enter_context(writer(source, command="export"))
-            options = ShipOptions(self.options, self.signals)
-            target = target_of(self._reachable(), options, give_up_s=self.give_up_s)
+        with writer(source, command="export") as place, ExitStack() as stack:
+            stored = StoredLibrary(place.connection, now_ns=time.time_ns())
+            library = stack.enter_context(self._library()) if self._keeps_content else stored
+            target = target_of(self._reachable(), ShipOptions(self.options, self.signals), give_up_s=self.give_up_s)
             summary = ship_pending(place, library, target)
         if not summary.sessions:
             say(f"nothing new for {', '.join(self.to.places)}; --no-store sends all of it again, with the same ids")
@@ -167,8 +164,7 @@ class _Run(NamedTuple):
     @contextmanager
     def _library(self) -> Iterator[Library]:
         """Open the sessions; files are counted now, before other threads are started (``SessionLibrary.count``)."""
-        keep_content = self.options.content.messages or self.options.content.tools
-        if not (self.paths or self.no_store or keep_content):
+        if not (self.paths or self.no_store or self._keeps_content):
             with open_library((), self.data_dir, or_samples=self.or_samples) as library:
                 yield library
             return
@@ -177,10 +173,15 @@ class _Run(NamedTuple):
         with progress_bars("counting") as (set_progress,):
             counted = adding_up(set_progress, total)
             read = SessionLibrary(
-                files, now_ns=time.time_ns(), workers=worker_count(), keep_content=keep_content, progress=counted
+                files, now_ns=time.time_ns(), workers=worker_count(), keep_content=self._keeps_content, progress=counted
             )
             read.count()
         yield read
+
+    @property
+    def _keeps_content(self) -> bool:
+        """Texts are wanted, which only the transcripts have."""
+        return self.options.content.messages or self.options.content.tools
 
     def _reachable(self) -> Destination:
         """Leave out, with a sentence, the signals that the endpoints know nothing of."""

@@ -71,6 +71,8 @@ def _say(pruned: Pruned, *, dry_run: bool) -> None:
     size = f"about {pruned.index_bytes / (1 << 20):,.1f} MiB"
     if pruned.archive is not None:
         say(f"{what} removed ({size}); they are in {pruned.archive}")
+        if not pruned.is_smaller:
+            say("! there is no room to make the index file smaller; what is free in it is used first")
     else:
         say(f"{what} would be removed ({size})" if dry_run else "nothing is old or large enough to be removed")
 

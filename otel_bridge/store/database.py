@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
@@ -35,7 +35,9 @@ def open_writer(path: Path) -> sqlite3.Connection:
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        with suppress(FileExistsError):
+            # never opened if it is there: to close it again would drop the locks SQLite has on it in this process
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
         raise StoreError(
             f"cannot write the index {path}: {error.strerror}. Name another folder with --data-dir or"
@@ -64,8 +66,11 @@ def open_reader(path: Path) -> sqlite3.Connection:
     connection = _connect(path, "mode=ro")
     try:
         version = _version(connection)
-    except sqlite3.OperationalError:  # the folder is read-only, so the write-ahead log cannot be shared
+    except sqlite3.OperationalError as error:
         connection.close()
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise StoreError(f"the index {path} cannot be read now: {error}; try again in a while") from error
+        # the folder is read-only, so the write-ahead log cannot be shared
         connection = _connect(path, "mode=ro&immutable=1")
         version = _version(connection)
     if version != len(migrations()):

@@ -52,6 +52,11 @@ _INSERT = f"INSERT INTO files ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * l
 _UPDATE = f"UPDATE files SET {', '.join(f'{name} = ?' for name in _COLUMNS)} WHERE id = ?"
 
 
+def are_none(connection: Connection) -> bool:
+    """Tell whether nothing was ever read into the index."""
+    return connection.execute("SELECT 1 FROM files LIMIT 1").fetchone() is None
+
+
 def all_files(connection: Connection) -> list[StoredFile]:
     """Return every file, present or not, without accounts and meta files."""
     light = ", ".join("NULL" if name in ("account", "tail_account", "meta") else name for name in _COLUMNS)

@@ -106,6 +106,17 @@ def mark_unsettled(connection: Connection, session_ids: Iterable[str]) -> None:
     )
 
 
+def note_prices(connection: Connection, fingerprint: int) -> bool:
+    """Note by which prices costs are told; where these are others than before, all rows have to be made anew."""
+    known = connection.execute("SELECT value FROM versions WHERE name = 'prices'").fetchone()
+    if known == (fingerprint,):
+        return False
+    if known is not None:
+        connection.execute("INSERT OR IGNORE INTO unsettled (session_id) SELECT session_id FROM sessions")
+    connection.execute("INSERT OR REPLACE INTO versions (name, value) VALUES ('prices', ?)", (fingerprint,))
+    return True
+
+
 def unsettled_sessions(connection: Connection) -> list[str]:
     """Return the sessions whose rows have to be made anew."""
     return [session_id for (session_id,) in connection.execute("SELECT session_id FROM unsettled ORDER BY session_id")]

@@ -12,7 +12,7 @@ from otel_bridge.store.tables import delete_session
 
 _WEIGHED = """
 SELECT sessions.session_id, ended_ns, open_until_ns, calls, cost_pusd,
-  coalesce((SELECT sum(size_bytes) FROM files WHERE files.session_id = sessions.session_id), 0),
+  coalesce((SELECT sum(size_bytes) FROM files WHERE files.session_id = sessions.session_id AND is_present), 0),
   coalesce((SELECT sum(length(data)) FROM files JOIN chunks ON chunks.file = files.id
             WHERE files.session_id = sessions.session_id), 0)
   + coalesce((SELECT sum(2 * length(text) + 100) FROM texts WHERE texts.session = sessions.id), 0)
@@ -30,7 +30,7 @@ class WeighedSession(Struct, frozen=True):
     calls: int
     cost_pusd: int
     file_bytes: int
-    """Of its transcripts."""
+    """Of its transcripts, as far as they are there."""
     index_bytes: int
     """In the index, about."""
 
@@ -38,6 +38,11 @@ class WeighedSession(Struct, frozen=True):
 def pruned_sessions(connection: Connection) -> dict[str, int]:
     """Return the bytes that the files of removed sessions had, by session id."""
     return dict(connection.execute("SELECT session_id, size_bytes FROM pruned"))
+
+
+def forget_pruned(connection: Connection, session_id: str) -> None:
+    """Note that a session is back."""
+    connection.execute("DELETE FROM pruned WHERE session_id = ?", (session_id,))
 
 
 def weighed_sessions(connection: Connection) -> list[WeighedSession]:
@@ -54,16 +59,22 @@ def used_bytes(connection: Connection) -> int:
 
 
 def remove_sessions(connection: Connection, sessions: Iterable[WeighedSession], *, archive: str, now_ns: int) -> None:
-    """Remove all of some sessions but the ledger, and note that they were there."""
+    """Remove all of some sessions but the ledger, and note that they were there.
+
+    What else was done on branches that one of them linked to a pull request has to be settled anew.
+    """
     for session in sessions:
         row_id = kinship.row_id(connection, session.session_id)
         if row_id is not None:
             kinship.forget_calls(connection, row_id)
-            kinship.put_links(connection, row_id, None, ())
+            branches = kinship.put_links(connection, row_id, None, ())
+            mates = kinship.sessions_on_branches(connection, branches)
+            kinship.mark_unsettled(connection, (mate for mate in mates if mate != session.session_id))
         delete_session(connection, session.session_id)
         owned = "(SELECT id FROM files WHERE session_id = ?)"
         connection.execute(f"DELETE FROM chunks WHERE file IN {owned}", (session.session_id,))
         connection.execute("DELETE FROM files WHERE session_id = ?", (session.session_id,))
+        connection.execute("DELETE FROM unsettled WHERE session_id = ?", (session.session_id,))
         connection.execute(
             "INSERT OR REPLACE INTO pruned (session_id, size_bytes, archive, pruned_ns, calls, cost_pusd)"
             " VALUES (?, ?, ?, ?, ?, ?)",

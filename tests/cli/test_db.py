@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -125,3 +127,25 @@ def test_an_archive_that_cannot_be_written_removes_nothing(invoke: Invoke, home:
     assert done.code == 5
     assert "nothing was removed" in done.err
     assert len(invoke("sessions", "--json").json) == 3
+
+
+def test_two_prunes_in_one_second_are_two_archives(invoke: Invoke, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive is never written over: what is in no transcript any more is in it alone."""
+    moment = datetime(2026, 11, 21, tzinfo=UTC)
+    monkeypatch.setattr("otel_bridge.cli.prune.datetime", SimpleNamespace(now=lambda _: moment))
+    invoke("sync")
+    first = invoke("prune", "--older-than", "2026-03-03", "--json").json
+    second = invoke("prune", "--older-than", "2026-03-04", "--json").json
+    assert (first["sessions"], second["sessions"]) == (2, 1)
+    assert first["archive"] != second["archive"]
+    assert [len(gzip.decompress(Path(each["archive"]).read_bytes()).splitlines()) for each in (first, second)] == [2, 1]
+
+
+def test_a_new_price_list_prices_what_is_indexed(invoke: Invoke, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When prices change, the next pass makes all rows anew, without reading a transcript."""
+    monkeypatch.setattr("otel_bridge.pipeline.index.reading.price_call", lambda *_: None)
+    invoke("sync")
+    assert invoke("sessions", "--json", "--no-sync").json[0]["unpriced_calls"] == 1
+    monkeypatch.setattr("otel_bridge.pipeline.index.passes.price_fingerprint", lambda: 1)
+    assert invoke("sync", "--json").json["files_read"] == 0
+    assert invoke("stats", "--json").json["totals"] == invoke("stats", home / "projects", "--json").json["totals"]

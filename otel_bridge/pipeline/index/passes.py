@@ -16,8 +16,9 @@ from otel_bridge.pipeline.index.plan import SessionJob, make_plan
 from otel_bridge.pipeline.index.reading import SessionReading, read_session
 from otel_bridge.pipeline.index.settling import settle
 from otel_bridge.pipeline.index.writing import write_reading
+from otel_bridge.prices import price_fingerprint
 from otel_bridge.sources.transcript.discover import SessionFiles, discover_files, discover_sessions
-from otel_bridge.store import files
+from otel_bridge.store import files, kinship
 from otel_bridge.store.database import filling, transaction
 from otel_bridge.store.files import StoredFile
 from otel_bridge.store.pruning import pruned_sessions
@@ -76,8 +77,9 @@ def index_files(
     if plan.gone:
         with transaction(connection):
             files.mark_gone(connection, (file.id for file in plan.gone))
+    kinship.note_prices(connection, price_fingerprint())
     with ExitStack() as stack:
-        if not stored and plan.jobs:
+        if plan.jobs and files.are_none(connection):
             stack.enter_context(filling(connection))
         if _is_much(plan.jobs):
             stack.enter_context(collector_off())

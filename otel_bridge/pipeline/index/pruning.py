@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import os
+import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
+from itertools import chain, count
 from pathlib import Path
 
 import msgspec
@@ -14,6 +16,7 @@ from msgspec import Struct
 
 from otel_bridge.errors import StoreError
 from otel_bridge.pipeline.index.place import IndexPlace
+from otel_bridge.pipeline.index.settling import settle
 from otel_bridge.pipeline.index.stored import StoredLibrary
 from otel_bridge.pipeline.plain_json import json_text
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
@@ -21,6 +24,8 @@ from otel_bridge.store import kinship
 from otel_bridge.store.cells import from_pusd
 from otel_bridge.store.database import transaction
 from otel_bridge.store.pruning import WeighedSession, remove_sessions, used_bytes, weighed_sessions
+
+_SUFFIX = ".jsonl.gz"
 
 
 class Choice(Struct, frozen=True):
@@ -42,6 +47,8 @@ class Pruned(Struct):
     """What that frees in the index, about."""
     archive: str | None = None
     """The file they are in now; ``None`` where nothing was done."""
+    is_smaller: bool = True
+    """False where there was no room to make the index file smaller: the place is free inside it."""
 
 
 def choose(place: IndexPlace, choice: Choice) -> list[WeighedSession]:
@@ -93,6 +100,7 @@ def prune(
     Raises:
         StoreError: the archive cannot be written; nothing is removed then.
     """
+    archive = _free_name(archive)
     library = StoredLibrary(place.connection, now_ns=now_ns, session_ids=[session.session_id for session in sessions])
     try:
         written = _archive(library, archive, progress)
@@ -103,8 +111,20 @@ def prune(
     gone = [session for session in sessions if session.session_id in written]
     with transaction(place.connection):
         remove_sessions(place.connection, gone, archive=archive.name, now_ns=now_ns)
-    place.connection.execute("VACUUM")
-    return summary(gone, archive)
+    settle(place, now_ns=now_ns)
+    pruned = summary(gone, archive)
+    try:
+        place.connection.execute("VACUUM")
+    except sqlite3.OperationalError:  # a copy of the index needs room, which who prunes may not have
+        pruned.is_smaller = False
+    return pruned
+
+
+def _free_name(archive: Path) -> Path:
+    """Return a name of no file yet: two prunes in one second are two archives."""
+    stem = archive.name.removesuffix(_SUFFIX)
+    names = chain([archive.name], (f"{stem}-{number}{_SUFFIX}" for number in count(2)))
+    return next(path for name in names if not (path := archive.with_name(name)).exists())
 
 
 def _archive(library: StoredLibrary, archive: Path, progress: Callable[[int, int], None]) -> set[str]:

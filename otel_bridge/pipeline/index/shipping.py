@@ -92,6 +92,9 @@ class Shipper:
         try:
             session = self._library[session_id]
         except ForeignFormatError:  # only an older version could tell: its rows are all there is
+            for signal in signals:
+                self._ledger.start(signal, session_id)
+                self._ledger.end(signal, session_id)
             return 0
         count_session(summary, session, include_open=False)
         items = 0

@@ -16,6 +16,7 @@ from otel_bridge.sources.transcript.growth import START
 from otel_bridge.sources.transcript.lines import MAX_PROBLEMS_PER_FILE, LineAccount
 from otel_bridge.store import files, kinship, texts
 from otel_bridge.store.files import StoredFile
+from otel_bridge.store.pruning import forget_pruned
 from otel_bridge.store.rows import session_rows
 from otel_bridge.store.tables import insert_sessions
 
@@ -49,6 +50,7 @@ def _session_row(connection: Connection, reading: SessionReading) -> int:
         return known
     rows = reading.rows or session_rows(Session(reading.job.session_id, (), 0, 0), user_name=reading.user_name)
     insert_sessions(connection, [rows])
+    forget_pruned(connection, reading.job.session_id)
     session = kinship.row_id(connection, reading.job.session_id)
     assert session is not None
     kinship.put_links(connection, session, reading.project, reading.branch_links)

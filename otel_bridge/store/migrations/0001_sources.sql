@@ -1,5 +1,6 @@
 -- What was read, how far, what it said, and what was sent on. Times are nanoseconds since the epoch (UTC).
 
+-- What the rows depend on beside the files: the price list.
 CREATE TABLE versions (
   name   TEXT PRIMARY KEY,
   value  INTEGER NOT NULL
