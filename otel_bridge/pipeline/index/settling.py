@@ -107,10 +107,11 @@ SELECT DISTINCT session_id, branch_links.project, branch_links.branch
 FROM branch_links JOIN sessions ON sessions.id = branch_links.session
 """
 _OVERDUE = """
-SELECT session_id FROM sessions WHERE open_until_ns > 0 AND (
-  EXISTS (SELECT 1 FROM turns WHERE session = sessions.id AND end_reason = 'open' AND ended_ns < :before_ns)
-  OR EXISTS (SELECT 1 FROM agents WHERE session = sessions.id AND NOT is_complete AND ended_ns < :before_ns)
-)
+SELECT session_id FROM sessions WHERE open_until_ns > 0 AND EXISTS
+  (SELECT 1 FROM turns WHERE session = sessions.id AND end_reason = 'open' AND turns.ended_ns < :before_ns)
+UNION
+SELECT session_id FROM agents JOIN sessions ON sessions.id = agents.session
+WHERE NOT is_complete AND agents.ended_ns < :before_ns
 """
 
 

@@ -22,6 +22,7 @@ from tests.transcripts import (
     queue_operation,
     response,
     session_file,
+    tool_result,
     tool_use,
 )
 
@@ -217,6 +218,23 @@ def test_an_agent_of_an_earlier_turn_is_over_though_a_later_turn_is_open(world: 
     world.now = 4 + HALF_HOUR_S
     world.update()
     assert world.connection.execute("SELECT is_complete FROM turns ORDER BY position").fetchall() == [(1,), (0,)]
+    check(world)
+
+
+def test_an_agent_in_the_background_is_over_by_time_though_its_turn_is_long_over(world: World) -> None:
+    """Its span waits for that."""
+    started = tool_result("toolu_1", "Started", at=2, result={"isAsync": True, "agentId": "a1"})
+    start = ask("msg_1", tool_use("toolu_1", "Agent", run_in_background=True), at=1)
+    session_file(world.root, SID, prompt(), start, started, response("msg_2", at=3))
+    agent_file(world.root, SID, "a1", prompt(at=2), ask("msg_a", tool_use("toolu_a"), at=4))
+    world.now = 5
+    world.update()
+    said = "SELECT turns.is_complete, agents.is_complete FROM turns JOIN agents ON agents.session = turns.session"
+    assert world.connection.execute(said).fetchall() == [(1, 0)]
+    world.now = 5 + HALF_HOUR_S
+    assert world.update().sessions == [SID]
+    assert world.connection.execute(said).fetchall() == [(1, 1)]
+    assert world.update().sessions == []
     check(world)
 
 
