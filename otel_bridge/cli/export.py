@@ -103,7 +103,7 @@ def command(
     if as_json:
         print_json(summary)
     else:
-        say_summary(summary, to.places)
+        say_summary(summary, to.places, if_open=" (--include-open sends them)")
     check_delivery(summary)
 
 

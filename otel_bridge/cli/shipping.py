@@ -48,8 +48,8 @@ def ship_pending(place: IndexPlace, library: Library, target: Target) -> ExportS
         return shipper.ship(pending, idle=idle, progress=set_progress)
 
 
-def say_summary(summary: ExportSummary, places: Sequence[str]) -> None:
-    """Tell what was sent and what became of it."""
+def say_summary(summary: ExportSummary, places: Sequence[str], *, if_open: str = "") -> None:
+    """Tell what was sent and what became of it; ``if_open`` is what can be done about turns that were held back."""
     accepted = summary.delivery.total
     lines = [
         f"{summary.sessions:,} sessions, {summary.turns:,} turns, {summary.calls:,} model calls,"
@@ -60,7 +60,7 @@ def say_summary(summary: ExportSummary, places: Sequence[str]) -> None:
         + (f", {accepted.skipped:,} skipped (no endpoint for them)" if accepted.skipped else ""),
     ]
     if summary.open_turns:
-        lines.append(f"{summary.open_turns:,} turns are still open and were held back (--include-open sends them)")
+        lines.append(f"{summary.open_turns:,} turns are still open and were held back{if_open}")
     if summary.problem_count:
         lines.append(f"{summary.problem_count:,} problems in the transcripts; `otel-bridge stats --json` lists them")
     lines += [f"! {failure}" for failure in summary.delivery.failures]

@@ -6,7 +6,9 @@ a session re-read as a whole gives the bytes that were sent while it was live.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+from msgspec import structs
 
 from otel_bridge.convert.agents import subagent_span, turn_span
 from otel_bridge.convert.chat import chat_span
@@ -17,10 +19,16 @@ from otel_bridge.model import Session, Turn
 from otel_bridge.telemetry import Batch, Signal, Span
 
 
-def session_spans(session: Session, options: ConvertOptions) -> Iterator[Batch]:
-    """Yield one batch per turn that is over, in turn order; neighbours mostly share a resource and may be merged."""
+def session_spans(
+    session: Session, options: ConvertOptions, wants_open: Callable[[Turn], bool] = lambda _: False
+) -> Iterator[Batch]:
+    """Yield one batch per turn that is over, in turn order; neighbours mostly share a resource and may be merged.
+
+    A turn that may still grow comes too if it is wanted (or all such are: ``include_open``).
+    """
+    all_of_it = structs.replace(options, include_open=True)
     for turn in session.turns:
-        if spans := turn_spans(session, turn, options):
+        if spans := turn_spans(session, turn, all_of_it if wants_open(turn) else options):
             yield Batch(Signal.TRACES, turn_resource(session, turn, options), spans)
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from otel_bridge.convert import ConvertOptions, session_events, session_spans
 from otel_bridge.convert.metrics import MergedMetrics, session_metrics
 from otel_bridge.convert.runs import turn_runs
-from otel_bridge.model import Problem, Session
+from otel_bridge.model import Problem, Session, Turn
 from otel_bridge.sinks import Delivery, Sink
 from otel_bridge.telemetry import Batch, Signal
 
@@ -75,9 +75,10 @@ def export_sessions(
     try:
         for session in sessions:
             count_session(summary, session, include_open=options.include_open)
-            for batch in _batches(session, options, unaware, signals):
-                count_batch(summary, batch)
-                sink.send(batch)
+            for signal in (signal for signal in Signal if signal in signals):
+                for batch in session_batches(signal, session, options, unaware):
+                    count_batch(summary, batch)
+                    sink.send(batch)
             if Signal.METRICS in signals and not options.metrics_by_session:
                 merged.add(session)
             progress(session)
@@ -91,18 +92,21 @@ def export_sessions(
     return summary
 
 
-def _batches(
+def session_batches(
+    signal: Signal,
     session: Session,
     options: ConvertOptions,
     unaware: Callable[[str], Session | None],
-    signals: Collection[Signal],
+    wants_open: Callable[[Turn], bool] = lambda _: False,
 ) -> Iterator[Batch]:
-    if Signal.TRACES in signals:
-        yield from session_spans(session, options)
-    if Signal.LOGS in signals:
-        yield from session_events(session, options)
-    if Signal.METRICS in signals and options.metrics_by_session:
-        yield from session_metrics(session, options, unaware(session.id))
+    """Yield what a session is as a signal; of turns that may still grow, those that are wanted."""
+    match signal:
+        case Signal.TRACES:
+            yield from session_spans(session, options, wants_open)
+        case Signal.LOGS:
+            yield from session_events(session, options)
+        case Signal.METRICS if options.metrics_by_session:
+            yield from session_metrics(session, options, unaware(session.id))
 
 
 def count_batch(summary: ExportSummary, batch: Batch) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from otel_bridge.convert import ConvertOptions, session_events, turn_resource, turn_spans
-from otel_bridge.convert.metrics import session_metrics
-from otel_bridge.model import IDLE_TURN_NS, Session, Turn, turn_calls
-from otel_bridge.pipeline.export import ExportSummary, count_batch, count_session
+from otel_bridge.convert import ConvertOptions
+from otel_bridge.model import IDLE_TURN_NS, Turn, turn_calls
+from otel_bridge.pipeline.export import ExportSummary, count_batch, count_session, session_batches
 from otel_bridge.pipeline.index.ledger import Item, Ledger
 from otel_bridge.pipeline.sessions import Library
 from otel_bridge.sinks import Sink
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
-from otel_bridge.telemetry import Batch, Signal
+from otel_bridge.telemetry import Signal
 
 _ITEMS_AT_ONCE = 4_000
 """After so many items the sink is emptied: a target that is away costs no more work than that before it is noticed, and
@@ -96,11 +95,12 @@ class Shipper:
                 self._ledger.start(signal, session_id)
                 self._ledger.end(signal, session_id)
             return 0
-        count_session(summary, session, include_open=False)
+        options = self._options.convert
+        count_session(summary, session, include_open=options.include_open)
         items = 0
         for signal in signals:
             self._ledger.start(signal, session_id)
-            for batch in self._batches(signal, session):
+            for batch in session_batches(signal, session, options, self._library.unaware, self._is_idle):
                 missing = self._ledger.missing(session_id, batch)
                 if missing is not None:
                     count_batch(summary, missing)
@@ -108,24 +108,6 @@ class Shipper:
                     items += len(missing.items)
             self._ledger.end(signal, session_id)
         return items
-
-    def _batches(self, signal: Signal, session: Session) -> Iterator[Batch]:
-        options = self._options.convert
-        match signal:
-            case Signal.TRACES:
-                yield from self._traces(session)
-            case Signal.LOGS:
-                yield from session_events(session, options)
-            case Signal.METRICS:
-                yield from session_metrics(session, options, self._library.unaware(session.id))
-
-    def _traces(self, session: Session) -> Iterator[Batch]:
-        options = self._options.convert
-        for turn in session.turns:
-            include_open = options.include_open or self._is_idle(turn)
-            spans = turn_spans(session, turn, structs.replace(options, include_open=include_open))
-            if spans:
-                yield Batch(Signal.TRACES, turn_resource(session, turn, options), spans)
 
     def _is_idle(self, turn: Turn) -> bool:
         last_ns = max([turn.ended_ns, *(call.ended_ns for call in turn_calls(turn))])
