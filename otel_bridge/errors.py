@@ -1,6 +1,7 @@
 """What stops us. Bad input never does: that is a ``Problem`` value (pure).
 
-BridgeError
+BridgeError           (exit code 1)
+├── WriteError        a file or stream could not be written
 ├── UsageError        the caller asked for something impossible (exit code 2)
 ├── NotFoundError     nothing there to work on (exit code 3)
 ├── DeliveryError     telemetry could not be handed over completely (exit code 4)
@@ -15,6 +16,10 @@ class BridgeError(Exception):
     """A failure with a sentence for the user: what, where, the value seen and what to do next."""
 
     exit_code = 1
+
+
+class WriteError(BridgeError):
+    """A file or stream cannot be written; the sentence names it and says why."""
 
 
 class UsageError(BridgeError):

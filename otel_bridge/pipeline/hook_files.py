@@ -10,7 +10,7 @@ from stat import S_IMODE
 
 from otel_bridge.errors import UsageError
 from otel_bridge.hooks.settings_text import InstalledHook, Made, installed_hooks, is_blank, with_hook, without_hooks
-from otel_bridge.sinks.output import NewFile
+from otel_bridge.output import write_whole
 
 
 def find_hooks(path: Path) -> list[InstalledHook]:
@@ -80,28 +80,17 @@ class _Settings:
         """Put a new text in the place of the old one, as a whole; the folder is made where there is none."""
         if self.made is Made.FOLDER:
             self.path.parent.mkdir()
-        file = _SameModeFile(self.path)
-        try:
-            file.write(self._mark + text.encode())
-            file.publish()
-        except BaseException:
-            file.discard()
-            raise
+        write_whole(self.path, self._mark + text.encode(), mode=self._mode())
+
+    def _mode(self) -> int | None:
+        """Return the permissions the file has, if there is one: settings may hold secrets."""
+        return S_IMODE(self.path.stat().st_mode) if self.made is Made.DOCUMENT else None
 
     def leave_folder(self, made: Made) -> None:
         """Remove the folder if we made it and nobody keeps anything else there."""
         if made is Made.FOLDER:
             with suppress(OSError):
                 self.path.parent.rmdir()
-
-
-class _SameModeFile(NewFile):
-    """A new file with the permissions of the one whose place it takes: settings may hold secrets."""
-
-    def __init__(self, target: Path) -> None:
-        super().__init__(target)
-        with suppress(FileNotFoundError):
-            self._partial.chmod(S_IMODE(target.stat().st_mode))
 
 
 @contextmanager

@@ -12,14 +12,14 @@ from pathlib import Path, PurePath
 import msgspec
 from msgspec import Struct
 
-from otel_bridge.errors import BridgeError, NotFoundError, UsageError
+from otel_bridge.errors import BridgeError, NotFoundError, UsageError, WriteError
 from otel_bridge.model import Session
+from otel_bridge.output import write_whole
 from otel_bridge.pipeline.errands import path_key
 from otel_bridge.reports.active_time import GAP_NS
 from otel_bridge.reports.sessions_json import sessions_json, sessions_report
 from otel_bridge.reports.tasks_json import fill_tasks
 from otel_bridge.reports.work import SessionWork, collect_work
-from otel_bridge.sinks.output import open_output
 
 METRICS_DIR = "docs/metrics"
 """Where a project keeps both, unless it says otherwise."""
@@ -63,7 +63,8 @@ def write_sessions(path: Path, works: Sequence[SessionWork], options: MetricsOpt
     """Write the report on sessions; False if the file has it already.
 
     Raises:
-        BridgeError: it cannot be written.
+        WriteError: it cannot be written.
+        UsageError: what is there cannot be read.
     """
     return _write(path, sessions_json(sessions_report(works, options.zone, options.gap_ns)))
 
@@ -172,12 +173,6 @@ def _write(path: Path, data: bytes) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
-    output = open_output(path)
-    try:
-        output.write(data)
-        output.publish()
-    except BaseException:
-        output.discard()
-        raise
+        raise WriteError(f"{path} cannot be written: {error.strerror}") from None
+    write_whole(path, data)
     return True

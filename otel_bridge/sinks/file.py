@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from otel_bridge.errors import DeliveryError, UsageError, WriteError
+from otel_bridge.output import Output, open_output
 from otel_bridge.sinks import Counts, Delivery
 from otel_bridge.sinks.otlp.json import JsonEncoder
 from otel_bridge.sinks.otlp.packing import Limits, Packer, Request
-from otel_bridge.sinks.output import Output, open_output
 from otel_bridge.telemetry import Batch, Scope, Signal
 
 _LIMITS = Limits(max_items=512)
@@ -40,7 +42,8 @@ class FileSink:
             try:
                 for signal, packer in self._packers.items():
                     self._write(signal, packer.flush())
-                self._output.publish()
+                with _delivering():
+                    self._output.publish()
             except BaseException:
                 self.abort()
                 raise
@@ -55,10 +58,23 @@ class FileSink:
 
     def _write(self, signal: Signal, requests: Iterable[Request]) -> None:
         for request in requests:
-            self._output.write(self._encoders[signal].request(request.groups) + b"\n")
+            with _delivering():
+                self._output.write(self._encoders[signal].request(request.groups) + b"\n")
             self._delivery += Delivery({signal: Counts(accepted=len(request))})
 
 
 def open_file_sink(target: str | Path, scope: Scope) -> FileSink:
     """Open a sink that writes to a path, or to the standard output for ``-``. UsageError if it cannot be written."""
-    return FileSink(open_output(target), scope)
+    try:
+        return FileSink(open_output(target), scope)
+    except WriteError as error:
+        raise UsageError(str(error)) from error
+
+
+@contextmanager
+def _delivering() -> Iterator[None]:
+    """Say what the file did not take as of any receiver: it was not delivered."""
+    try:
+        yield
+    except WriteError as error:
+        raise DeliveryError(str(error)) from error

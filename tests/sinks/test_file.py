@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_bridge.errors import DeliveryError, UsageError
+from otel_bridge.errors import DeliveryError, UsageError, WriteError
 from otel_bridge.sinks import Counts, Delivery
 from otel_bridge.sinks.file import FileSink, open_file_sink
 from otel_bridge.telemetry import Signal
@@ -111,7 +111,7 @@ class FullDisk:
         self.fate = ""
 
     def write(self, data: bytes) -> None:
-        raise DeliveryError(f"no room for {len(data)} bytes")
+        raise WriteError(f"no room for {len(data)} bytes")
 
     def publish(self) -> None:
         self.fate += "published"

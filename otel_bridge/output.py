@@ -9,17 +9,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from otel_bridge.errors import DeliveryError, UsageError
+from otel_bridge.errors import WriteError
 
 
 class Output(Protocol):
     """Takes bytes; in the end they are published or discarded."""
 
     def write(self, data: bytes) -> None:
-        """Take bytes over. DeliveryError if they cannot be written."""
+        """Take bytes over. WriteError if they cannot be written."""
 
     def publish(self) -> None:
-        """Make everything written available. DeliveryError if that fails."""
+        """Make everything written available. WriteError if that fails."""
 
     def discard(self) -> None:
         """Undo what can be undone; never raises."""
@@ -44,17 +44,20 @@ class Stream:
 
     def discard(self) -> None:
         """Close what was opened for us; what was written stays."""
-        with suppress(DeliveryError, OSError):
+        with suppress(WriteError, OSError):
             self.publish()
 
 
 class NewFile:
-    """A hidden file that takes the place of its target when it is complete, so that nobody ever sees half of it."""
+    """A hidden file that takes the place of its target when it is complete, so that nobody ever sees half of it.
 
-    def __init__(self, target: Path) -> None:
+    It has the permissions ``mode``, from its first byte on; without it, those of any new file.
+    """
+
+    def __init__(self, target: Path, *, mode: int | None = None) -> None:
         self._target = target
         self._partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-        self._file = self._partial.open("wb")
+        self._file = _create(self._partial, mode)
 
     def write(self, data: bytes) -> None:
         """Write to the hidden file."""
@@ -76,20 +79,43 @@ class NewFile:
             self._partial.unlink(missing_ok=True)
 
 
-def open_output(target: str | Path) -> Output:
-    """Open a path, or the standard output for ``-``. UsageError if it cannot be written.
+def open_output(target: str | Path, *, mode: int | None = None) -> Output:
+    """Open a path, or the standard output for ``-``. WriteError if it cannot be written.
 
     A regular file appears, or is replaced, when it is published; a pipe or a device gets the bytes as they come.
+    ``mode`` is for a regular file: its permissions, where they are not to be those of any new one.
     """
     if target == "-":
         return Stream(sys.stdout.buffer, closes=False)
-    path = Path(target).resolve()
-    try:
+    with _explained(target):
+        path = Path(target).resolve()
         if path.exists() and not path.is_file():
             return Stream(path.open("wb"), closes=True)
-        return NewFile(path)
-    except OSError as error:
-        raise UsageError(f"{target} cannot be written: {error.strerror}") from None
+        return NewFile(path, mode=mode)
+
+
+def write_whole(target: Path, data: bytes, *, mode: int | None = None) -> None:
+    """Write all of an output at once. WriteError if that cannot be done; a regular file is as it was."""
+    output = open_output(target, mode=mode)
+    try:
+        output.write(data)
+        output.publish()
+    except BaseException:
+        output.discard()
+        raise
+
+
+def _create(path: Path, mode: int | None) -> BinaryIO:
+    if mode is None:
+        return path.open("wb")
+    file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+    try:
+        path.chmod(mode)
+    except BaseException:
+        file.close()
+        path.unlink(missing_ok=True)
+        raise
+    return file
 
 
 @contextmanager
@@ -99,4 +125,4 @@ def _explained(name: Path | str) -> Iterator[None]:
     except BrokenPipeError:  # whoever reads our output has enough: the command line knows what to do
         raise
     except OSError as error:
-        raise DeliveryError(f"{name} cannot be written: {error.strerror}") from error
+        raise WriteError(f"{name} cannot be written: {error.strerror}") from error
