@@ -17,9 +17,9 @@ from otel_bridge.cli.options import json_option
 from otel_bridge.cli.printable import printable
 from otel_bridge.errors import BridgeError, UsageError
 from otel_bridge.hooks.command import hook_command
-from otel_bridge.pipeline.errands import Errand, path_key
+from otel_bridge.pipeline.errands import Errand
 from otel_bridge.pipeline.hook_files import find_hooks, install_hook, uninstall_hook
-from otel_bridge.pipeline.metrics_files import METRICS_DIR, refresh_metrics
+from otel_bridge.pipeline.metrics_files import METRICS_DIR, path_key, refresh_metrics
 from otel_bridge.settings import data_folder, environment, transcript_roots
 
 _NICENESS = 10

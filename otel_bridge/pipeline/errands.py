@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from fcntl import LOCK_EX, LOCK_NB, flock
-from hashlib import sha256
 from pathlib import Path
+
+from otel_bridge.file_lock import FileLock
 
 
 class Errand:
@@ -27,10 +27,8 @@ class Errand:
         self._wanted.touch()
         is_done = False
         while self._wanted.exists():
-            with (self._folder / "lock").open("a") as lock:
-                try:
-                    flock(lock, LOCK_EX | LOCK_NB)
-                except BlockingIOError:
+            with FileLock(self._folder / "lock") as lock:
+                if not lock.acquire():
                     return is_done
                 self._wanted.unlink(missing_ok=True)
                 self._troubles.write_text(work(), encoding="utf-8")
@@ -42,9 +40,3 @@ class Errand:
         with suppress(FileNotFoundError):
             return self._troubles.read_text(encoding="utf-8")
         return ""
-
-
-def path_key(*paths: Path) -> str:
-    """Return a file name that stands for paths, wherever they are seen from."""
-    places = "\0".join(str(path.resolve()) for path in paths)
-    return sha256(places.encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path, PurePath
 
 import msgspec
@@ -15,7 +17,6 @@ from msgspec import Struct
 from otel_bridge.errors import BridgeError, NotFoundError, UsageError, WriteError
 from otel_bridge.model import Session
 from otel_bridge.output import write_whole
-from otel_bridge.pipeline.errands import path_key
 from otel_bridge.reports.active_time import GAP_NS
 from otel_bridge.reports.sessions_json import sessions_json, sessions_report
 from otel_bridge.reports.tasks_json import fill_tasks
@@ -127,6 +128,11 @@ def stage(files: Sequence[Path]) -> list[str]:
     if added is None or added.returncode == 0:
         return []
     return [f"{folder}: the files could not be staged: {added.stderr.strip()}"]
+
+
+def path_key(path: Path) -> str:
+    """Return a file name that stands for a place: what is remembered of it lies elsewhere, under that name."""
+    return sha256(os.fsencode(path.resolve())).hexdigest()[:16]
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

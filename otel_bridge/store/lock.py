@@ -1,51 +1,20 @@
-"""One writer at a time: a lock that ends with its process, however that ends (I/O)."""
+"""One writer of an index at a time (I/O)."""
 
 from __future__ import annotations
 
-import os
-import sys
-from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import IO
-from weakref import WeakSet
 
 from otel_bridge.errors import StoreError
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _take(file: IO[bytes]) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _take(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+from otel_bridge.file_lock import FileLock
 
 
-_taken: WeakSet[WriterLock] = WeakSet()
-
-
-def _leave_to_parent() -> None:
-    """Let a forked process not hold what its parent took: it may outlive it."""
-    for lock in list(_taken):
-        lock.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_to_parent)
-
-
-class WriterLock:
+class WriterLock(FileLock):
     """The right to write an index; ``holder`` says who has it, for people."""
 
     def __init__(self, index: Path) -> None:
-        self._path = index.with_name(f"{index.name}.writer")
-        self._file: IO[bytes] | None = None
+        super().__init__(index.with_name(f"{index.name}.writer"))
 
-    def acquire(self, holder: str) -> bool:
+    def acquire(self, holder: str = "") -> bool:
         """Take the right if nobody has it, and say whether it was taken.
 
         Raises:
@@ -53,41 +22,13 @@ class WriterLock:
         """
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = os.fdopen(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600), "r+b", buffering=0)
+            return super().acquire(holder)
         except OSError as error:
             raise StoreError(
                 f"cannot write {self._path}: {error.strerror}. Name another folder with --data-dir or"
                 " OTEL_BRIDGE_DATA_DIR"
             ) from error
-        try:
-            _take(file)
-        except OSError:
-            file.close()
-            return False
-        with suppress(OSError):  # on a full disk nobody can be told who has the right; whoever has it may make room
-            file.truncate(0)
-            file.write(holder.encode())
-        self._file = file
-        _taken.add(self)
-        return True
 
     def holder(self) -> str:
         """Return who has the right, as far as can be read."""
-        with suppress(OSError):
-            return self._path.read_text(encoding="utf-8", errors="replace").strip() or "another process"
-        return "another process"
-
-    def release(self) -> None:
-        """Give the right back."""
-        if self._file is not None:
-            self._file.close()  # not unlocked: in a forked process that would take the right from the parent
-            self._file = None
-            _taken.discard(self)
-
-    def __enter__(self) -> WriterLock:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
+        return super().holder() or "another process"

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from threading import Lock, Thread
 
-from otel_bridge.pipeline.errands import Errand, path_key
+from otel_bridge.pipeline.errands import Errand
 
 
 def test_work_is_done_and_its_troubles_are_kept(tmp_path: Path) -> None:
@@ -64,9 +64,3 @@ def test_a_run_that_died_holds_nobody_up(tmp_path: Path) -> None:
     done = []
     assert Errand(tmp_path).run(lambda: str(done.append(1) or ""))
     assert done == [1]
-
-
-def test_a_key_stands_for_a_place(tmp_path: Path) -> None:
-    """The same through links and dots, another one for another place."""
-    (tmp_path / "link").symlink_to(tmp_path / "real")
-    assert path_key(tmp_path / "link") == path_key(tmp_path / "x" / ".." / "real") != path_key(tmp_path)

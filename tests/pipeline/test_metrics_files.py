@@ -15,6 +15,7 @@ from otel_bridge.errors import NotFoundError, UsageError
 from otel_bridge.model import Session
 from otel_bridge.pipeline.metrics_files import (
     MetricsOptions,
+    path_key,
     project_sessions,
     refresh_metrics,
     stage,
@@ -210,3 +211,9 @@ def test_a_project_has_the_sessions_that_began_in_it_or_below(tmp_path: Path) ->
     made = [session(turn("p"), session_id=str(n), project=place and str(place)) for n, place in enumerate(folders)]
     for named in (project, tmp_path / "link"):
         assert [one.id for one in project_sessions(made, named)] == ["0", "1"]
+
+
+def test_a_key_stands_for_a_place(tmp_path: Path) -> None:
+    """The same through links and dots, another one for another place."""
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert path_key(tmp_path / "link") == path_key(tmp_path / "x" / ".." / "real") != path_key(tmp_path)

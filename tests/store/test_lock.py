@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from otel_bridge.errors import StoreError
-from otel_bridge.store import lock as lock_module
 from otel_bridge.store.lock import WriterLock
 
 _HOLD = """
@@ -117,7 +116,7 @@ def test_a_full_disk_does_not_refuse_the_right(index: Path, monkeypatch: pytest.
         def close(self) -> None:
             os.close(self._descriptor)
 
-    monkeypatch.setattr(lock_module.os, "fdopen", lambda descriptor, *_, **__: Full(descriptor))
+    monkeypatch.setattr("os.fdopen", lambda descriptor, *_, **__: Full(descriptor))
     with WriterLock(index) as lock:
         assert lock.acquire("me")
         assert lock.holder() == "another process"
