@@ -82,11 +82,15 @@ def _run(keeper: Keeper, roots: Callable[[], list[Path]], stop: Event, look_ever
             keeper.round(None)
             _await_folder(roots, stop, look_every_s)
             continue
-        for changed in file_events(watched, stop, look_every_s=look_every_s):
+        for changed in file_events(watched, stop, look_every_s=look_every_s, notify=cache(_warn)):
             keeper.round(changed)
             if roots() != watched:
                 break
     keeper.round(None)
+
+
+def _warn(line: str) -> None:
+    say(f"! {line}")
 
 
 def _await_folder(roots: Callable[[], list[Path]], stop: Event, most_s: float) -> None:

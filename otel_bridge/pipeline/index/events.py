@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import watchfiles
+from watchfiles import _rust_notify
 
 _GATHER_MS = 300
 """Longest time changes are gathered while more keep coming."""
@@ -22,6 +25,18 @@ _WAKE_MS = 250
 _POLL_MS = 1500
 """Pause between looks at file systems that send no events."""
 
+_MORE_EVENTS = "on Linux, raise fs.inotify.max_user_watches or max_user_instances with sysctl"
+
+_HOW = {
+    "watch_filter": None,
+    "debounce": _GATHER_MS,
+    "step": _QUIET_MS,
+    "rust_timeout": _WAKE_MS,
+    "yield_on_timeout": True,
+    "raise_interrupt": False,
+    "ignore_permission_denied": True,
+}
+
 _MOUNTS = Path("/proc/self/mounts")
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 """How spaces, tabs and backslashes are written in it (proc_pid_mounts(5), getmntent(3))."""
@@ -34,27 +49,39 @@ _SILENT = frozenset({
 theirs."""
 
 
-def file_events(roots: Sequence[Path], stop: Event, *, look_every_s: float) -> Iterator[frozenset[str] | None]:
+Watch = Callable[..., Iterator[set[Any]]]
+"""``watchfiles.watch``, or what takes its place."""
+
+
+def file_events(
+    roots: Sequence[Path],
+    stop: Event,
+    *,
+    look_every_s: float,
+    notify: Callable[[str], None] = lambda _: None,
+    watch: Watch = watchfiles.watch,
+) -> Iterator[frozenset[str] | None]:
     """Yield sets of changed paths; ``None`` at first and every ``look_every_s``, for a look at everything.
 
     An empty set means that nothing changed for a moment. Ends when ``stop`` is set; or, after a ``None``, when a root
-    has gone: whoever watches decides on what to watch then.
+    has gone: whoever watches decides on what to watch then. Where the system has no events left to give, ``notify`` is
+    told, and files are polled from then on.
     """
+    watch = partial(watch, *roots, stop_event=stop, **_HOW)
+    if not any(is_without_events(root) for root in roots):
+        try:
+            yield from _with_looks(watch(), roots, look_every_s)
+        except (OSError, _rust_notify.WatchfilesRustInternalError) as error:
+            notify(f"no file events ({error}): looking every {_POLL_MS / 1000} s instead; {_MORE_EVENTS}")
+        else:
+            return
+    yield from _with_looks(watch(force_polling=True, poll_delay_ms=_POLL_MS), roots, look_every_s)
+
+
+def _with_looks(
+    changes: Iterator[set[Any]], roots: Sequence[Path], look_every_s: float
+) -> Iterator[frozenset[str] | None]:
     looked_at = -look_every_s
-    is_silent = any(is_without_events(root) for root in roots)
-    changes = watchfiles.watch(
-        *roots,
-        watch_filter=None,
-        debounce=_GATHER_MS,
-        step=_QUIET_MS,
-        stop_event=stop,
-        rust_timeout=_WAKE_MS,
-        yield_on_timeout=True,
-        force_polling=is_silent or None,
-        poll_delay_ms=_POLL_MS if is_silent else 300,
-        raise_interrupt=False,
-        ignore_permission_denied=True,
-    )
     # the first change given is the time-out after the watch has begun: nothing falls between a first look and it
     for change in changes:
         paths = frozenset(path for _, path in change)

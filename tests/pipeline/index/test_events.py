@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from itertools import islice, pairwise
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
+from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from otel_bridge.pipeline.index import events
 from otel_bridge.pipeline.index.events import file_events, is_without_events
@@ -175,3 +177,48 @@ def test_where_the_kernel_hears_nothing_changes_are_found_by_looking(
     assert next(changes) is None
     (tmp_path / "a.jsonl").write_text("")
     assert until(changes, tmp_path / "a.jsonl") == 0
+
+
+class Exhausted:
+    """A system that gives no events: not from the beginning, or not for long."""
+
+    def __init__(self, error: Exception, after: int) -> None:
+        self.error = error
+        self.after = after
+        self.polled: list[object] = []
+
+    def __call__(self, *roots: Path, force_polling: bool | None = None, **options: Any) -> Iterator[set[Any]]:
+        self.polled.append(force_polling)
+        for _ in range(3 if force_polling else self.after):
+            yield {(1, f"{roots[0]}/{'polled' if force_polling else 'told'}")}
+        if not force_polling:
+            raise self.error
+
+
+@pytest.mark.parametrize("after", [0, 2])
+@pytest.mark.parametrize(
+    "error",
+    [
+        WatchfilesRustInternalError("Error creating recommended watcher: Too many open files (os error 24)"),
+        OSError("OS file watch limit reached."),
+    ],
+)
+def test_where_the_system_has_no_events_left_files_are_polled(tmp_path: Path, error: Exception, after: int) -> None:
+    """Said once, and everything is looked at first: who knows what was missed."""
+    said: list[str] = []
+    watch = Exhausted(error, after)
+    told = list(file_events([tmp_path], Event(), look_every_s=100, notify=said.append, watch=watch))
+    polled = [None] + [frozenset({f"{tmp_path}/polled"})] * 3
+    assert told[-4:] == polled
+    assert len(told) == len(polled) + (1 + after if after else 0)
+    assert watch.polled == [None, True]
+    (sentence,) = said
+    assert str(error) in sentence
+    assert "max_user_watches" in sentence
+
+
+def test_a_folder_that_is_not_there_is_no_want_of_events(tmp_path: Path) -> None:
+    """A look at everything, and the end: nothing is said of limits."""
+    said: list[str] = []
+    assert list(file_events([tmp_path / "nowhere"], Event(), look_every_s=100, notify=said.append)) == [None]
+    assert said == []
