@@ -63,6 +63,8 @@ class Life:
         """Paths at which something happened since the last pass."""
         self.refused: set[Path] = set()
         """Files that the next pass cannot open."""
+        self.client: int | None = None
+        """Number of the version of the client that forks; ``None`` for now this one, now that one."""
         self._seen: dict[Path, bytes] = {}
         """What each file or meta file had when it was last read, whether it is still there or not."""
         self._rests: dict[Path, bytes] = {}
@@ -110,6 +112,13 @@ class Life:
         self._asked = n if chosen is exchange else self._asked
         return chosen
 
+    def lines_of(self, path: Path, chance: random.Random, place: Line) -> list[Line | bytes]:
+        """Write a few lines of the session a file belongs to."""
+        first = _loaded(path.read_bytes().partition(b"\n")[0])
+        session_id = path.stem if not path.name.startswith("agent-") else first.get("sessionId", "")
+        lines = self.lines(chance, place)
+        return [line if isinstance(line, bytes) else {"sessionId": session_id} | line for line in lines]
+
     def session_id(self) -> str:
         return f"{self.number():08x}-0000-4000-8000-00000000000a"
 
@@ -138,13 +147,14 @@ class Life:
     def grow(self, chance: random.Random) -> None:
         """Let a file grow by whole lines; one that was half written is finished first."""
         if path := self.file(chance):
-            lines = self.lines(chance, chance.choice(PLACES))
+            lines = self.lines_of(path, chance, chance.choice(PLACES))
             self.changed(append(path, self._rests.pop(path, b""), *lines))
 
     def grow_half(self, chance: random.Random) -> None:
         """Let a file grow by a part of a line, perhaps by all of it but the newline."""
         if path := self.file(chance):
-            raw = b"".join(line if isinstance(line, bytes) else dump(line) for line in self.lines(chance, PLACES[0]))
+            lines = self.lines_of(path, chance, PLACES[0])
+            raw = b"".join(line if isinstance(line, bytes) else dump(line) for line in lines)
             cut = len(raw) - 1 if chance.random() < 0.5 else chance.randrange(len(raw))
             self.changed(append(path, self._rests.pop(path, b""), raw[:cut]))
             self._rests[path] = raw[cut:]
@@ -190,22 +200,23 @@ class Life:
         if not known:
             return
         part, at, n = known[: chance.randint(1, len(known))], self.time(chance), self.number()
-        copies = chance.choice(
-            (
-                fork_1_0_60(part, at=at),
-                fork_2_0_30(part, origin=path.stem),
-                fork_2_1_50(part, origin=path.stem),
-                fork_2_1_181(part),
-                fork_2_1_329(part, prompt_id=f"fork-{n}"),
-                fork_oh_my_posh(part),
-            )
-        )
-        for line in copies:
-            if line.get("sessionId") != path.stem or chance.random() < 0.5:
-                line.pop("sessionId", None)
+        copies = self._copies(chance, part, at=at, prompt_id=f"fork-{n}")
         own = [queue_operation(at=at), prompt(at=at, promptId=f"fork-{n}"), response(f"msg_f{n}", at=at + 0.1)]
         lines = [*copies, *own[: chance.randint(0, 3)]]
         self.changed(touch(session_file(self.world.root, self.session_id(), *lines, slug=chance.choice(SLUGS))))
+
+    def _copies(self, chance: random.Random, part: list[Line], *, at: float, prompt_id: str) -> list[Line]:
+        origin = part[0].get("sessionId", "")
+        plain = [{key: value for key, value in line.items() if key != "sessionId"} for line in part]
+        versions = (
+            lambda: fork_1_0_60(plain, at=at),
+            lambda: fork_2_0_30(plain, origin=origin),
+            lambda: fork_2_1_50(plain, origin=origin),
+            lambda: fork_2_1_181(plain),
+            lambda: fork_2_1_329(plain, prompt_id=prompt_id),
+            lambda: fork_oh_my_posh(plain),
+        )
+        return (chance.choice(versions) if self.client is None else versions[self.client])()
 
     def truncate(self, chance: random.Random) -> None:
         """Cut a file's end off, at any byte after its first line."""
@@ -221,7 +232,8 @@ class Life:
         if path is None:
             return
         first = path.read_bytes().split(b"\n")[0] + b"\n" if path.name.startswith("agent-") else b""
-        lines = [line if isinstance(line, bytes) else dump(line) for line in self.lines(chance, chance.choice(PLACES))]
+        others = self.lines_of(path, chance, chance.choice(PLACES))
+        lines = [line if isinstance(line, bytes) else dump(line) for line in others]
         if chance.random() < 0.5:
             path.write_bytes(first + b"".join(lines))
         else:
@@ -244,7 +256,7 @@ class Life:
             target = self.world.projects.joinpath(chance.choice((*SLUGS, "-moved")), *below)
             self._move(path, target)
             if chance.random() < 0.3:
-                self.changed(append(target, *self.lines(chance, PLACES[0])))
+                self.changed(append(target, *self.lines_of(target, chance, PLACES[0])))
 
     def rename(self, chance: random.Random) -> None:
         """Give a file the name of another session, which has none yet."""
@@ -287,7 +299,7 @@ class Life:
             path.write_bytes(self._seen[path])
             self.changed(touch(path))
             if chance.random() < 0.5:
-                self.changed(append(path, *self.lines(chance, PLACES[0])))
+                self.changed(append(path, *self.lines_of(path, chance, PLACES[0])))
 
     def wait(self, chance: random.Random) -> None:
         """Let time pass, less or more than ends a turn."""
