@@ -14,14 +14,12 @@ from otel_bridge.cli.options import paths_argument
 from otel_bridge.cli.printable import printable
 from otel_bridge.cli.zones import zone_of, zone_option
 from otel_bridge.model import Session
-from otel_bridge.pipeline.index.stored import StoredLibrary
 from otel_bridge.pipeline.metrics_files import (
     METRICS_DIR,
     SESSIONS_NAME,
     TASKS_NAME,
     MetricsOptions,
     is_below,
-    project_sessions,
     update_tasks,
     write_sessions,
 )
@@ -109,10 +107,8 @@ def sessions_for_report(paths: Sequence[Path], project: Path | None, data_dir: P
     with open_library(paths, data_dir) as library:
         if project is None:
             yield from library
-        elif isinstance(library, StoredLibrary):
-            yield from library.of_projects(lambda folder: is_below(folder, project))
         else:
-            yield from project_sessions(library, project)
+            yield from library.of_projects(lambda folder: is_below(folder, project))
 
 
 def metrics_options(timezone: str | None, gap_minutes: int = 5) -> MetricsOptions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from decimal import Decimal
 from hashlib import sha256
@@ -46,11 +46,6 @@ class TasksUpdate(Struct, frozen=True):
     has_changed: bool
     notes: list[str]
     """Sentences on what could not be done."""
-
-
-def project_sessions(sessions: Iterable[Session], project: Path) -> Iterator[Session]:
-    """Yield the sessions whose first working folder is ``project`` or below it."""
-    return (session for session in sessions if is_below(session.project, project))
 
 
 def is_below(folder: str | None, project: Path) -> bool:

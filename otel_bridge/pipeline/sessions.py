@@ -46,6 +46,10 @@ class Library(ABC):
             keep_content=self._keep_content,
         )
 
+    def of_projects(self, is_wanted: Callable[[str | None], bool]) -> Iterable[Session]:
+        """Return the sessions of some projects: of those whose folder is wanted."""
+        return (session for session in self if is_wanted(session.project))
+
     def unaware(self, session_id: str) -> Session | None:
         """Return a fork as it looks without the session it was forked from; ``None`` for a session that is no fork."""
         if self.relations.origin_id(session_id) is None:

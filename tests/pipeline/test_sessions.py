@@ -52,6 +52,15 @@ def test_sessions_come_by_id_and_are_read_when_wanted(tmp_path: Path) -> None:
     assert len(told) == 3
 
 
+def test_projects_are_chosen_by_their_folder(tmp_path: Path) -> None:
+    """A session without any is asked for, too."""
+    for session_id, message_id, folder in ((SID, "msg_1", "/src/a"), (FORK, "msg_2", "/src/b"), (OTHER, "msg_3", None)):
+        session_file(tmp_path, session_id, prompt(cwd=folder), response(message_id, cwd=folder))
+    library = SessionLibrary(discover_sessions([tmp_path]), now_ns=at_ns(1e9), workers=1)
+    assert [session.id for session in library.of_projects(lambda folder: folder == "/src/b")] == [FORK]
+    assert [session.id for session in library.of_projects(lambda folder: folder is None)] == [OTHER]
+
+
 def test_a_session_names_its_files_and_problems(tmp_path: Path) -> None:
     """Paths and damage travel with the session."""
     path = session_file(tmp_path, SID, prompt(), b"garbage\n", response())
