@@ -7,37 +7,14 @@ than a gap apart: an interval as long as the gap, or longer, is a pause.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 from itertools import pairwise
-
-from msgspec import Struct
 
 from otel_bridge.model import Session
 
 MINUTE_NS = 60 * 1_000_000_000
 GAP_NS = 5 * MINUTE_NS
-_HOUR_NS = 60 * MINUTE_NS
-
-
-class Gap(Struct, frozen=True):
-    """A pause; times are ISO 8601 with the local offset."""
-
-    start: str
-    end: str
-    duration_hours: float
-
-
-class ActivityReport(Struct, frozen=True):
-    """Span, activity and pauses of a session, under the names that scripts read."""
-
-    total_span_hours: float
-    active_time_hours: float
-    gap_time_hours: float
-    num_gaps: int
-    gaps: tuple[Gap, ...]
-    num_blocks: int
-    """Stretches of work between the pauses."""
 
 
 def session_moments(session: Session) -> tuple[int, ...]:
@@ -73,31 +50,11 @@ def active_ns_by_day(moments: Iterable[int], day: Callable[[int], str], gap_ns: 
     return dict(days)
 
 
-def activity_report(moments: Sequence[int], zone: tzinfo, gap_ns: int = GAP_NS) -> ActivityReport | None:
-    """Return span, activity and pauses between moments that are in order; ``None`` for less than two moments."""
-    if len(moments) < 2:
-        return None
-    span_ns, work_ns = moments[-1] - moments[0], active_ns(moments, gap_ns)
-    gaps = tuple(
-        Gap(iso_time(start, zone), iso_time(end, zone), (end - start) / _HOUR_NS)
-        for start, end in pairwise(moments)
-        if end - start >= gap_ns
-    )
-    return ActivityReport(
-        total_span_hours=span_ns / _HOUR_NS,
-        active_time_hours=work_ns / _HOUR_NS,
-        gap_time_hours=(span_ns - work_ns) / _HOUR_NS,
-        num_gaps=len(gaps),
-        gaps=gaps,
-        num_blocks=len(gaps) + 1,
-    )
-
-
 def whole_minutes(duration_ns: int) -> int:
     """Return a duration in minutes, rounded half up."""
     return (duration_ns + MINUTE_NS // 2) // MINUTE_NS
 
 
-def iso_time(at_ns: int, zone: tzinfo) -> str:
+def local_iso_time(at_ns: int, zone: tzinfo) -> str:
     """Return a time to the second with the offset of its zone: ``2026-02-22T15:40:00+02:00``."""
     return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC).astimezone(zone).isoformat()

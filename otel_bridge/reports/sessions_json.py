@@ -15,7 +15,7 @@ from decimal import Decimal
 import msgspec
 from msgspec import Struct
 
-from otel_bridge.reports.active_time import GAP_NS, active_ns, active_ns_by_day, iso_time, whole_minutes
+from otel_bridge.reports.active_time import GAP_NS, active_ns, active_ns_by_day, local_iso_time, whole_minutes
 from otel_bridge.reports.work import SessionWork, all_tokens, known_cost_usd, shown_usd, total
 from otel_bridge.totals import Totals, day_of
 
@@ -96,8 +96,8 @@ def _session_entry(work: SessionWork, zone: tzinfo, gap_ns: int) -> SessionEntry
     totals = work.totals
     return SessionEntry(
         session_id=work.id,
-        started=iso_time(work.started_ns, zone),
-        ended=iso_time(work.ended_ns, zone),
+        started=local_iso_time(work.started_ns, zone),
+        ended=local_iso_time(work.ended_ns, zone),
         duration_wall_min=whole_minutes(work.ended_ns - work.started_ns),
         duration_active_min=whole_minutes(active_ns(work.moments, gap_ns)),
         input_tokens=totals.input_tokens,

@@ -10,7 +10,6 @@ from sqlite3 import Connection
 
 from msgspec import Struct
 
-from otel_bridge.model import Problem
 from otel_bridge.store.cells import from_pusd
 from otel_bridge.store.listing import SessionLine, session_lines
 from otel_bridge.totals import Totals, day_of
@@ -76,12 +75,6 @@ def change_tallies(connection: Connection) -> list[ChangeTally]:
         for repository, number, url, sessions, high, low in rows
     ]
     return sorted(tallies, key=_cost_order)
-
-
-def stored_problems(connection: Connection) -> list[Problem]:
-    """Return what could not be used as it stood, by file and line; of each file the first ones."""
-    rows = connection.execute("SELECT path, line, offset_bytes, reason, detail FROM problems")
-    return sorted(Problem(*row) for row in rows)
 
 
 def _cost_order(tally: ChangeTally) -> tuple[Decimal, bool, str, str]:

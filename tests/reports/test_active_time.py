@@ -10,10 +10,8 @@ from msgspec import structs
 
 from otel_bridge.reports.active_time import (
     GAP_NS,
-    Gap,
     active_ns,
     active_ns_by_day,
-    activity_report,
     session_moments,
     whole_minutes,
 )
@@ -67,23 +65,6 @@ def test_all_that_happened_is_a_moment() -> None:
     work = session(turn("p", model_call("req_1", *tools, at_s=10, for_s=20), at_s=5, for_s=900))
     assert session_moments(work) == tuple(at_ns(second) for second in (5, 10, 30, 31, 33, 39))
     assert session_moments(session(structs.replace(turn("p"), started_ns=0))) == ()
-
-
-def test_the_report_names_the_pauses() -> None:
-    """Span, work, pauses with both ends, and the stretches between them."""
-    report = activity_report(minutes(0, 3, 63, 66, 69), UTC)
-    assert report is not None
-    assert (report.total_span_hours, report.active_time_hours, report.gap_time_hours) == (1.15, 0.15, 1.0)
-    assert (report.num_gaps, report.num_blocks) == (1, 2)
-    assert report.gaps == (Gap("2025-11-14T00:03:00+00:00", "2025-11-14T01:03:00+00:00", 1.0),)
-    assert activity_report(minutes(0), UTC) is None
-
-
-def test_pauses_are_what_is_not_work() -> None:
-    """An interval as long as the gap is one here too."""
-    report = activity_report([0, GAP_NS], UTC)
-    assert report is not None
-    assert (report.num_gaps, report.active_time_hours) == (1, 0)
 
 
 def test_minutes_are_rounded_half_up() -> None:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from otel_bridge.model import Problem, Session
 from otel_bridge.pipeline.changes import collect_changes
 from otel_bridge.pipeline.stored_stats import stored_changes
-from otel_bridge.store.tallies import session_tallies, stored_problems
+from otel_bridge.store.tallies import session_tallies
 from otel_bridge.totals import Totals
 from otel_bridge.vcs import BranchLink, PullRequest, PullRequestLink
 from tests.builders import at_ns, model_call, session, tool_call, turn
@@ -106,11 +106,12 @@ def test_changes_cost_what_they_cost_in_the_sessions() -> None:
 
 
 def test_problems_come_back_as_they_were() -> None:
-    """By file and line, from all sessions."""
+    """Those of all sessions, by the tables that people ask themselves."""
     problems = [
         Problem("/b.jsonl", 2, 9, "bad_json", "x"),
         Problem("/a.jsonl", 10, 99, "bad_type"),
         Problem("/a.jsonl", 9, 7, "z"),
     ]
     index = index_of(session(session_id="s1", problems=tuple(problems[:2])), session(problems=tuple(problems[2:])))
-    assert stored_problems(index) == sorted(problems)
+    rows = index.execute("SELECT path, line, offset_bytes, reason, detail FROM problems")
+    assert sorted(Problem(*row) for row in rows) == sorted(problems)
