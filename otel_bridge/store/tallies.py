@@ -33,7 +33,7 @@ _TOOLS = (
 )
 
 
-class SessionTally(Struct):
+class SessionUsage(Struct):
     """One session and what it used."""
 
     session: SessionLine
@@ -50,7 +50,7 @@ class ChangeTally(Struct, frozen=True):
     cost_usd: Decimal
 
 
-def session_tallies(connection: Connection, zone: tzinfo) -> Iterator[SessionTally]:
+def session_tallies(connection: Connection, zone: tzinfo) -> Iterator[SessionUsage]:
     """Yield every session with what it used by model and day of ``zone``, by session id."""
     day = day_of(zone)
     groups: defaultdict[int, defaultdict[tuple[str, str], Totals]] = defaultdict(lambda: defaultdict(Totals))
@@ -61,7 +61,7 @@ def session_tallies(connection: Connection, zone: tzinfo) -> Iterator[SessionTal
     for session, model, block, tool_calls in connection.execute(_TOOLS):
         groups[session][model, day(block * _BLOCK_NS)].tool_calls += tool_calls
     for session, line in session_lines(connection, "ORDER BY session_id"):
-        yield SessionTally(line, [(model, on, totals) for (model, on), totals in groups[session].items()])
+        yield SessionUsage(line, [(model, on, totals) for (model, on), totals in groups[session].items()])
 
 
 def change_tallies(connection: Connection) -> list[ChangeTally]:
