@@ -18,6 +18,8 @@ class Trouble(Struct, frozen=True):
     """What is said when it works again."""
     retry_ns: int
     pause_s: float
+    told: frozenset[str]
+    """All sentences about it so far: it may change between a few."""
 
 
 class Troubles:
@@ -48,10 +50,12 @@ class Troubles:
     def begin(self, what: str, sentence: str, *, over: str) -> None:
         """Note that something failed; each pause is twice as long as the one before, 1 s at first and 30 s at most."""
         before = self._known.get(what)
-        if before is None or before.sentence != sentence:
+        told = frozenset[str]() if before is None else before.told
+        if sentence not in told:
             self._notify(f"{sentence.rstrip('.')}; trying again until it works")
         pause_s = _FIRST_PAUSE_S if before is None else min(before.pause_s * 2, _LONGEST_PAUSE_S)
-        self._known[what] = Trouble(sentence, over, self._clock() + int(pause_s * _NS_PER_S), pause_s)
+        retry_ns = self._clock() + int(pause_s * _NS_PER_S)
+        self._known[what] = Trouble(sentence, over, retry_ns, pause_s, told | {sentence})
 
     def end(self, what: str) -> None:
         """Note that something worked."""

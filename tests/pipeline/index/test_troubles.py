@@ -53,8 +53,9 @@ def test_what_works_again_begins_with_short_pauses() -> None:
 def test_a_trouble_is_told_once_and_so_is_its_end() -> None:
     """Another reason for the same trouble is news."""
     troubles, _, said = begun()
-    troubles.begin("target", "nobody answers", over="somebody answers")
-    troubles.begin("target", "it is busy.", over="it has time")
+    for _ in range(3):
+        troubles.begin("target", "nobody answers", over="somebody answers")
+        troubles.begin("target", "it is busy.", over="it has time")
     assert troubles.sentences == ["it is busy."]
     troubles.end("target")
     troubles.end("target")
