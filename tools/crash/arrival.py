@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
+from sqlite3 import Connection, DatabaseError
 
+from otel_bridge.errors import StoreError
 from otel_bridge.store.database import open_reader
 
 SIGNALS = ("traces", "metrics")
@@ -31,10 +33,17 @@ def wait_for_arrival(index: Path, transcripts: Path, within_s: float, is_alive: 
 def left_to_do(index: Path, transcripts: Path) -> list[str]:
     """Return what an index and its targets lack of the transcripts, in words; nothing where they have all."""
     sizes = {str(path): path.stat().st_size for path in transcripts.rglob("*.jsonl")}
-    with closing(open_reader(index)) as connection:
-        read = dict(connection.execute("SELECT path, offset_bytes FROM files"))
-        unsettled = connection.execute("SELECT count(*) FROM unsettled").fetchone()[0]
-        lacking = {signal: connection.execute(_LACKING, (signal,)).fetchone()[0] for signal in SIGNALS}
+    try:
+        with closing(open_reader(index)) as connection:
+            return _left(connection, sizes)
+    except (StoreError, DatabaseError) as error:
+        return [f"the index cannot be read: {error}"]
+
+
+def _left(connection: Connection, sizes: Mapping[str, int]) -> list[str]:
+    read = dict(connection.execute("SELECT path, offset_bytes FROM files"))
+    unsettled = connection.execute("SELECT count(*) FROM unsettled").fetchone()[0]
+    lacking = {signal: connection.execute(_LACKING, (signal,)).fetchone()[0] for signal in SIGNALS}
     behind = sum(read.get(path) != size for path, size in sizes.items())
     left = [f"{behind} files are not read to their end"] if behind else []
     left += [f"{unsettled} sessions are not settled"] if unsettled else []

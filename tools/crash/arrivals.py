@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from otel_bridge import semconv
 from tools.stack.servers import Server
+from tools.stack.stores import plain
 
-SpanId = tuple[str, str]
-"""Trace id and span id, hex."""
-
+_ADDED_UP = (semconv.INPUT_TOKENS, semconv.OUTPUT_TOKENS, semconv.COST_AMOUNT)
 _OVERLAY = """\
 exporters:
   file/arrivals:
@@ -36,15 +36,22 @@ def note_arrivals(collector: Server, folder: Path) -> Path:
     return arrivals
 
 
-def spans_in(path: Path) -> Counter[SpanId]:
+def spans_in(path: Path) -> Counter[str]:
     """Return how often each span is in a file of OTLP/JSON lines; a line that a kill cut off is passed over."""
-    found: Counter[SpanId] = Counter()
+    found: Counter[str] = Counter()
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
         with suppress(ValueError):
             found.update(_spans(json.loads(line).get("resourceSpans", ())))
     return found
 
 
-def _spans(resources: Iterable[Any]) -> Iterator[SpanId]:
+def described(trace_id: str, span_id: str, name: str, attributes: Mapping[str, Any]) -> str:
+    """Return a span by its ids (hex), its name, and what adds up: tokens and cost."""
+    amounts = [f"{key}={attributes[key]}" for key in _ADDED_UP if key in attributes]
+    return " ".join((trace_id, span_id, name, *amounts))
+
+
+def _spans(resources: Iterable[Any]) -> Iterator[str]:
     for scope in (scope for resource in resources for scope in resource["scopeSpans"]):
-        yield from ((span["traceId"], span["spanId"]) for span in scope["spans"])
+        for span in scope["spans"]:
+            yield described(span["traceId"], span["spanId"], span["name"], plain(span.get("attributes", [])))

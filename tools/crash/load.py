@@ -50,8 +50,13 @@ class Load:
 
 
 def write(append: Append, folder: Path) -> None:
-    """Write to the end of a file, one that is not there yet too."""
+    """Write to the end of a file, one that is not there yet too; or put a whole one in its place."""
     path = folder / append.path
     path.parent.mkdir(parents=True, exist_ok=True)
+    if append.is_whole:
+        new = path.with_suffix(".tmp")
+        new.write_bytes(append.data)
+        new.replace(path)
+        return
     with path.open("ab", buffering=0) as file:
         file.write(append.data)

@@ -21,21 +21,27 @@ JOINED_SHARE = 0.4
 """Of the writes that go together with the one before to the same file."""
 
 
+FINISHED = b',"finished":true'
+"""What newer clients add to an agent's meta file when the agent is done."""
+
+
 @dataclass(frozen=True)
 class Append:
-    """One write to the end of one file."""
+    """One write to the end of one file, or of a whole file."""
 
     path: Path
     """Below the folder of transcripts."""
     data: bytes
+    is_whole: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class _Piece:
     at_s: float
     path: Path
     offset_bytes: int
     data: bytes
+    is_whole: bool = False
 
 
 def live_copies(count: int, until: datetime) -> Iterator[Copy]:
@@ -52,7 +58,7 @@ def plan_appends(originals: Path, copies: int, until: datetime, rng: Random) -> 
     for copy in live_copies(copies, until):
         write_copy(copy, originals / str(copy.number))
     pieces = [piece for folder in sorted(originals.iterdir()) for piece in _pieces(folder, rng)]
-    return _joined(sorted(pieces, key=lambda piece: (piece.at_s, piece.path, piece.offset_bytes)), rng)
+    return _joined(sorted(pieces), rng)
 
 
 def _pieces(folder: Path, rng: Random) -> Iterator[_Piece]:
@@ -63,13 +69,20 @@ def _pieces(folder: Path, rng: Random) -> Iterator[_Piece]:
         offset = 0
         name = path.relative_to(folder)
         slow = [(start_s + (at_s - start_s) * SLOWER, line) for at_s, line in lines]
-        meta = path.with_suffix(".meta.json")
-        if meta.exists():
-            yield _Piece(slow[0][0], meta.relative_to(folder), 0, meta.read_bytes())
+        yield from _meta_pieces(path.with_suffix(".meta.json"), folder, slow[0][0], slow[-1][0])
         for (at_s, line), (next_s, _) in zip(slow, [*slow[1:], slow[-1]], strict=True):
             for part_s, part in _parts(line, at_s, next_s, rng):
                 yield _Piece(part_s, name, offset, part)
                 offset += len(part)
+
+
+def _meta_pieces(meta: Path, folder: Path, start_s: float, end_s: float) -> Iterator[_Piece]:
+    """Yield an agent's meta file as it is at first and, where the client says so, as it is when the agent is done."""
+    if meta.exists():
+        data, name = meta.read_bytes(), meta.relative_to(folder)
+        yield _Piece(start_s, name, 0, data.replace(FINISHED, b""), is_whole=True)
+        if FINISHED in data:
+            yield _Piece(end_s, name, 1, data, is_whole=True)
 
 
 def _timed_lines(path: Path) -> list[tuple[float, bytes]]:
@@ -104,8 +117,8 @@ def _joined(pieces: list[_Piece], rng: Random) -> list[Append]:
     appends: list[Append] = []
     for piece in pieces:
         last = appends[-1] if appends else None
-        if last is not None and last.path == piece.path and rng.random() < JOINED_SHARE:
+        if last is not None and last.path == piece.path and not piece.is_whole and rng.random() < JOINED_SHARE:
             appends[-1] = Append(last.path, last.data + piece.data)
         else:
-            appends.append(Append(piece.path, piece.data))
+            appends.append(Append(piece.path, piece.data, piece.is_whole))
     return appends

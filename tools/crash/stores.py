@@ -7,7 +7,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import Any
 
-from tools.crash.arrivals import SpanId
+from tools.crash.arrivals import described
 from tools.stack.stack import Stack
 from tools.stack.stores import Prometheus, eventually
 
@@ -28,13 +28,13 @@ def cost_usd(metrics: Prometheus, service: str, at_s: float) -> Decimal:
     return Decimal(value or 0).quantize(Decimal("1e-9"))
 
 
-def stored_spans(stack: Stack, service: str, expected: int) -> Counter[SpanId]:
+def stored_spans(stack: Stack, service: str, expected: int) -> Counter[str]:
     """Return how often the trace store has each span of a service, once it has as many as are expected."""
     end_s = time.time() + 600
 
-    def ask() -> Counter[SpanId]:
+    def ask() -> Counter[str]:
         spans = stack.trace_store.spans(service, end_s - _HISTORY_S, end_s)
-        return Counter((span.trace_id, span.span_id) for span in spans)
+        return Counter(described(span.trace_id, span.span_id, span.name, span.attributes) for span in spans)
 
     return eventually(ask, lambda found: len(found) >= expected, within_s=30)
 

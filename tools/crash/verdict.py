@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -12,7 +11,7 @@ from typing import Any
 
 from otel_bridge.store.database import FILE_NAME
 from tools.crash import stores
-from tools.crash.arrivals import SpanId, spans_in
+from tools.crash.arrivals import spans_in
 from tools.crash.rows import difference, differences, rows_of
 from tools.crash.watching import environment, run, run_json
 from tools.stack.stack import Stack
@@ -89,7 +88,7 @@ def _compare_spans(verdict: Verdict, left: Left, env: Env, stack: Stack, scratch
     stored = stores.stored_spans(stack, left.service, len(wanted))
     verdict.spans = len(wanted)
     verdict.repeated_spans = sum(count > 1 for count in spans_in(left.arrivals).values())
-    verdict.differences += difference("spans", _listed(stored), _listed(wanted))
+    verdict.differences += difference("spans", sorted(stored.elements()), sorted(wanted))
 
 
 def _compare_series(verdict: Verdict, left: Left, env: Env, stack: Stack) -> None:
@@ -103,11 +102,6 @@ def _compare_series(verdict: Verdict, left: Left, env: Env, stack: Stack) -> Non
     cost_usd = stores.cost_usd(stack.metrics, left.service, at_s)
     if cost_usd != verdict.cost_usd:
         verdict.differences.append(f"Prometheus says {cost_usd} USD, stats {verdict.cost_usd}")
-
-
-def _listed(spans: Counter[SpanId]) -> list[str]:
-    """Return every span by its ids; one that is stored with two contents is listed twice."""
-    return sorted(map(" ".join, spans.elements()))
 
 
 def _in_order(value: Any) -> Any:

@@ -55,6 +55,11 @@ class Watch:
             self._process = subprocess.Popen(line, env=env, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages)
 
     @property
+    def pid(self) -> int:
+        """Return the id of the process."""
+        return self._process.pid
+
+    @property
     def is_ready(self) -> bool:
         """Say whether its first look is over."""
         return READY in self.said()
