@@ -76,13 +76,14 @@ def run_service(
 
 
 def _run(keeper: Keeper, roots: Callable[[], list[Path]], stop: Event, look_every_s: float) -> None:
+    warn_once = cache(_warn)
     while not stop.is_set():
         watched = roots()
         if not watched:
             keeper.round(None)
             _await_folder(roots, stop, look_every_s)
             continue
-        for changed in file_events(watched, stop, look_every_s=look_every_s, notify=cache(_warn)):
+        for changed in file_events(watched, stop, look_every_s=look_every_s, notify=warn_once):
             keeper.round(changed)
             if roots() != watched:
                 break

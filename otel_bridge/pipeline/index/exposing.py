@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
 from sqlite3 import Connection, DatabaseError
 
@@ -12,11 +11,11 @@ from otel_bridge.convert import ConvertOptions
 from otel_bridge.convert.metrics import session_metrics
 from otel_bridge.errors import StoreError
 from otel_bridge.pipeline.index.keeping import Keeper
+from otel_bridge.pipeline.index.opening import reading
 from otel_bridge.pipeline.index.stored import StoredLibrary, total_account
 from otel_bridge.serving.self_metrics import BridgeState, Outcome
 from otel_bridge.sinks import Delivery
 from otel_bridge.sources.transcript.lines import LineAccount
-from otel_bridge.store.database import open_reader
 from otel_bridge.telemetry import DataPoint, Signal
 
 _RECENT_NS = 24 * 3600 * 1_000_000_000
@@ -31,9 +30,9 @@ def bridge_state(keeper: Keeper) -> BridgeState:
     tally = keeper.tally
     problems = tuple(keeper.troubles.sentences)
     try:
-        with closing(open_reader(keeper.place.path)) as connection:
-            sessions, files = _count(connection, "sessions"), _count(connection, "files")
-            account = total_account(connection)
+        with reading(keeper.place.path) as place:
+            sessions, files = _count(place.connection, "sessions"), _count(place.connection, "files")
+            account = total_account(place.connection)
     except (StoreError, DatabaseError) as error:
         sessions, files, account = 0, 0, LineAccount()
         problems = (*problems, f"the index cannot be read: {error}")
@@ -69,12 +68,12 @@ class RecentPoints:
     def __call__(self) -> Iterator[DataPoint]:
         """Yield the points, session by session."""
         now_ns = self._clock()
-        with closing(open_reader(self._index)) as connection:
-            recent = connection.execute(
+        with reading(self._index) as place:
+            recent = place.connection.execute(
                 "SELECT session_id, revision FROM sessions WHERE ended_ns > ? ORDER BY session_id",
                 (now_ns - _RECENT_NS,),
             ).fetchall()
-            library = StoredLibrary(connection, now_ns=now_ns, session_ids=())
+            library = StoredLibrary(place.connection, now_ns=now_ns, session_ids=())
             known = {session_id: self._points(library, session_id, revision) for session_id, revision in recent}
         self._known = known
         for _, points in known.values():

@@ -45,7 +45,7 @@ def writing(
 
 @contextmanager
 def reading(path: Path) -> Iterator[IndexPlace]:
-    """Open the index to read it, whoever writes it meanwhile.
+    """Open the index to read it as it is at this moment, whoever writes it meanwhile.
 
     Raises:
         StoreError: there is none, or it cannot be read.
@@ -53,9 +53,20 @@ def reading(path: Path) -> Iterator[IndexPlace]:
     try:
         connection = open_reader(path)
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"the index {path} cannot be read: {error}; `otel-bridge sync` repairs it") from error
+        raise StoreError(f"the index {path} cannot be read: {error}; `otel-bridge db repair` mends it") from error
     with closing(connection):
+        _hold_still(connection)
         yield IndexPlace(path, connection)
+
+
+def _hold_still(connection: sqlite3.Connection) -> None:
+    """Let every question to an index be about the same moment: half a change is none.
+
+    Only with a write-ahead log: an index that is filled for the first time has none, and its writer would have to wait.
+    """
+    if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+        connection.execute("BEGIN")
+        connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
 
 
 def is_damage(error: sqlite3.Error) -> bool:
