@@ -33,7 +33,10 @@ project_option = click.option(
     metavar="DIR",
     help="The project that is meant; default: the current folder.",
 )
-user_option = click.option("--user", "is_user", is_flag=True, help="Your own settings, for all projects.")
+scope_option = click.option(
+    "--scope", type=click.Choice(["project", "user"]), default="project", show_default=True,
+    help="Whose settings: the project's, or your own, for all projects.",
+)  # fmt: skip
 metrics_dir_option = click.option(
     "--metrics-dir", default=METRICS_DIR, show_default=True, metavar="DIR", help="Where a project keeps its metrics."
 )
@@ -65,26 +68,26 @@ def command() -> None:
 
 @command.command("install", epilog="Example: otel-bridge hook install --project ~/src/widgets")
 @project_option
-@user_option
+@scope_option
 @metrics_dir_option
-def install_command(*, project: Path | None, is_user: bool, metrics_dir: str) -> None:
+def install_command(*, project: Path | None, scope: str, metrics_dir: str) -> None:
     """Put a Stop hook into a project's or your own settings; nothing else in them changes.
 
     After each answer it brings sessions.json and tasks.json up to date in the background and stages them in git. It
     never commits, and the client waits for nothing. In your own settings it works in all projects that have the folder
     of metrics already.
     """
-    path = _settings_path(project, is_user=is_user)
-    is_new = install_hook(path, hook_command(_program(), metrics_dir, opt_in=is_user))
+    path = _settings_path(project, scope)
+    is_new = install_hook(path, hook_command(_program(), metrics_dir, opt_in=scope == "user"))
     click.echo(f"{printable(str(path))}: {'the Stop hook is in' if is_new else 'the Stop hook was in already'}")
 
 
 @command.command("uninstall", epilog="Example: otel-bridge hook uninstall")
 @project_option
-@user_option
-def uninstall_command(*, project: Path | None, is_user: bool) -> None:
+@scope_option
+def uninstall_command(*, project: Path | None, scope: str) -> None:
     """Take the Stop hook out again: the file is as it was, to the byte."""
-    path = _settings_path(project, is_user=is_user)
+    path = _settings_path(project, scope)
     is_out = uninstall_hook(path)
     click.echo(f"{printable(str(path))}: {'the Stop hook is out' if is_out else 'there was no Stop hook of ours'}")
 
@@ -97,8 +100,7 @@ def status_command(*, project: Path | None, metrics_dir: str, as_json: bool) -> 
     """Say where the hook is and what went wrong when it ran last."""
     folder = _metrics_folder(project or Path(), metrics_dir)
     places = [
-        _place(scope, _settings_path(None if scope == "user" else project, is_user=scope == "user"))
-        for scope in ("project", "user")
+        _place(scope, _settings_path(None if scope == "user" else project, scope)) for scope in ("project", "user")
     ]
     status = HookStatus(places, str(folder), _errand(folder).troubles())
     if as_json:
@@ -152,16 +154,18 @@ def _place(scope: str, path: Path) -> Place:
         return Place(scope, str(path), [], str(error))
 
 
-def _settings_path(project: Path | None, *, is_user: bool) -> Path:
+def _settings_path(project: Path | None, scope: str) -> Path:
     """Return the settings file that is meant.
 
     Raises:
         UsageError: a project and the user's own are asked for at once.
     """
-    if not is_user:
+    if scope == "project":
         return (project or Path()).resolve() / ".claude" / "settings.json"
     if project is not None:
-        raise UsageError("--project and --user: give one of them; a hook in your own settings works in all projects")
+        raise UsageError(
+            "--project and --scope user: give one of them; a hook in your own settings works in all projects"
+        )
     return transcript_roots(environment())[0].parent / "settings.json"
 
 

@@ -18,6 +18,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 samples_option = click.option(
     "--or-samples", is_flag=True, help="Use the bundled sample sessions where no transcripts are found."
 )
+of_project_option = click.option(
+    "--project", metavar="DIR", help="Began in this folder or below it; or the last name of a folder."
+)
 
 
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ import click
 
 from otel_bridge.cli.indexed import current_index, data_dir_option, no_sync_option
 from otel_bridge.cli.json_output import print_json
-from otel_bridge.cli.options import json_option, samples_option
+from otel_bridge.cli.options import json_option, of_project_option, samples_option
 from otel_bridge.cli.printable import say
 from otel_bridge.cli.zones import time_ns_of, zone_of, zone_option
 from otel_bridge.store.search import search_texts
@@ -19,7 +19,7 @@ from otel_bridge.store.texts import KINDS
 @click.command("search", epilog='Example: otel-bridge search "rate limit" --kind prompt --since 4w')
 @click.argument("words", nargs=-1, required=True, metavar="TEXT...")
 @click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Only such texts; may be repeated.")
-@click.option("--project", metavar="DIR", help="Of sessions that began in this folder or below it.")
+@of_project_option
 @click.option("--since", metavar="TIME", help="Written at or after a day, a time, or so long ago (7d).")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="Print so many.")
 @json_option

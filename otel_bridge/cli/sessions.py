@@ -12,7 +12,7 @@ import click
 
 from otel_bridge.cli.indexed import current_index, data_dir_option, no_sync_option
 from otel_bridge.cli.json_output import print_json
-from otel_bridge.cli.options import json_option, samples_option
+from otel_bridge.cli.options import json_option, of_project_option, samples_option
 from otel_bridge.cli.zones import time_ns_of, zone_of, zone_option
 from otel_bridge.errors import UsageError
 from otel_bridge.prices import usd_str
@@ -34,7 +34,7 @@ class _Usd(click.ParamType[Decimal]):
 
 
 @click.command("sessions", epilog="Example: otel-bridge sessions --project widgets --since 7d --sort cost")
-@click.option("--project", metavar="DIR", help="Began in this folder or below it; its last name is enough.")
+@of_project_option
 @click.option("--branch", metavar="NAME", help="Worked on this branch.")
 @click.option("--pr", "change", metavar="PR", help="Worked on a pull request: #12, owner/name#12, URL.")
 @click.option("--model", metavar="NAME", help="Was answered by a model with this in its name.")

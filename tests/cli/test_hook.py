@@ -103,13 +103,13 @@ def test_the_users_settings_are_those_of_the_client(invoke: Invoke, project: Pat
     """In the folder of CLAUDE_CONFIG_DIR; all other settings stay. A project and the user are not meant at once."""
     path = tmp_path / "home" / "settings.json"
     path.write_text('{"model":"opus"}')
-    assert invoke("hook", "install", "--user").out == f"{path}: the Stop hook is in\n"
+    assert invoke("hook", "install", "--scope", "user").out == f"{path}: the Stop hook is in\n"
     assert "--opt-in" in path.read_text()
     status = invoke("hook", "status", "--json").json
     assert [(place["scope"], len(place["commands"])) for place in status["settings"]] == [("project", 0), ("user", 1)]
-    invoke("hook", "uninstall", "--user")
+    invoke("hook", "uninstall", "--scope", "user")
     assert path.read_text() == '{"model":"opus"}'
-    done = invoke("hook", "install", "--user", "--project", project)
+    done = invoke("hook", "install", "--scope", "user", "--project", project)
     assert (done.code, done.out) == (2, "")
     assert "give one of them" in done.err
 
