@@ -9,9 +9,12 @@ from pathlib import Path
 
 from otel_bridge.cli.indexed import current_index
 from otel_bridge.cli.options import find_sessions
+from otel_bridge.cli.printable import say
 from otel_bridge.pipeline.index.stored import StoredLibrary
 from otel_bridge.pipeline.sessions import Library, SessionLibrary
 from otel_bridge.settings import worker_count
+
+_UNREADABLE = "what the index has of them cannot be read; run `otel-bridge db repair`"
 
 
 @contextmanager
@@ -29,4 +32,8 @@ def open_library(
         yield SessionLibrary(files, now_ns=time.time_ns(), workers=worker_count())
         return
     with current_index(data_dir, or_samples=or_samples, no_sync=no_sync) as place:
-        yield StoredLibrary(place.connection, now_ns=time.time_ns())
+        library = StoredLibrary(place.connection, now_ns=time.time_ns())
+        yield library
+        if library.passed_over:
+            first = min(library.passed_over)
+            say(f"! sessions left out: {len(library.passed_over)}, first {first}; {_UNREADABLE}")

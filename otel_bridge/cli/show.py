@@ -10,7 +10,9 @@ from otel_bridge.cli.indexed import data_dir_option, no_sync_option
 from otel_bridge.cli.json_output import print_json
 from otel_bridge.cli.library import open_library
 from otel_bridge.cli.options import json_option, paths_argument, samples_option
+from otel_bridge.errors import StoreError
 from otel_bridge.pipeline.sessions import find_session
+from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
 
 
 @click.command("show", epilog="Example: otel-bridge show 2efd1f5f")
@@ -29,7 +31,14 @@ def command(
     are gone. Of paths, all transcripts are looked at: another session may own a part of a forked one.
     """
     with open_library(paths, data_dir, or_samples=or_samples, no_sync=no_sync) as library:
-        found = library[find_session(library.session_ids, session)]
+        session_id = find_session(library.session_ids, session)
+        try:
+            found = library[session_id]
+        except ForeignFormatError as error:
+            raise StoreError(
+                f"what the index has of session {session_id} or of its relatives cannot be read ({error});"
+                " run `otel-bridge db repair`"
+            ) from error
     if as_json:
         print_json(found)
         return

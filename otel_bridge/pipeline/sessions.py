@@ -9,6 +9,7 @@ from functools import cached_property
 from otel_bridge.errors import NotFoundError, UsageError
 from otel_bridge.model import Session
 from otel_bridge.prices import price_call
+from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
 from otel_bridge.sources.transcript.census import SessionCensus
 from otel_bridge.sources.transcript.discover import SessionFiles
 from otel_bridge.sources.transcript.load import PartsOf, load_session, read_parts
@@ -24,6 +25,9 @@ class Library(ABC):
         self._parts_of = parts_of
         self._now_ns = now_ns
         self._keep_content = keep_content
+        self.passed_over: set[str] = set()
+        """Sessions that an iteration left out: what is stored of them or of a relative is damaged, or of another
+        version."""
 
     @property
     @abstractmethod
@@ -31,12 +35,21 @@ class Library(ABC):
         """What the sessions have to do with each other."""
 
     def __iter__(self) -> Iterator[Session]:
-        """Yield every session, by session id."""
+        """Yield every session that can be told, by session id; the others are ``passed_over``."""
         for session_id in self.session_ids:
-            yield self[session_id]
+            try:
+                session = self[session_id]
+            except ForeignFormatError:
+                self.passed_over.add(session_id)
+                continue
+            yield session
 
     def __getitem__(self, session_id: str) -> Session:
-        """Return one session."""
+        """Return one session.
+
+        Raises:
+            ForeignFormatError: it comes from the index, which has it in a form that cannot be read.
+        """
         return load_session(
             session_id,
             self._parts_of,

@@ -15,6 +15,7 @@ from otel_bridge.pipeline.index.opening import reading
 from otel_bridge.pipeline.index.stored import StoredLibrary, total_account
 from otel_bridge.serving.self_metrics import BridgeState, Outcome
 from otel_bridge.sinks import Delivery
+from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
 from otel_bridge.sources.transcript.lines import LineAccount
 from otel_bridge.telemetry import DataPoint, Signal
 
@@ -84,7 +85,11 @@ class RecentPoints:
         if known is not None and known[0] == revision:
             return known
         newest: dict[int, DataPoint] = {}
-        for batch in session_metrics(library[session_id], self._options, library.unaware(session_id)):
+        try:
+            session, unaware = library[session_id], library.unaware(session_id)
+        except ForeignFormatError:  # its rows are all there is
+            return revision, []
+        for batch in session_metrics(session, self._options, unaware):
             # the points of a series come in time order and share their attributes
             newest.update((id(item.attributes), item) for item in batch.items if isinstance(item, DataPoint))
         return revision, list(newest.values())

@@ -78,10 +78,12 @@ class StoredLibrary(Library):
         return self._relations
 
     def of_projects(self, is_wanted: Callable[[str | None], bool]) -> StoredLibrary:
-        """Return the sessions of some projects: of those whose folder is wanted."""
+        """Return the sessions of some projects: of those whose folder is wanted. What they pass over, this does too."""
         rows = self._connection.execute("SELECT session_id, project FROM sessions")
         wanted = [session_id for session_id, project in rows if is_wanted(project)]
-        return StoredLibrary(self._connection, now_ns=self._now_ns, session_ids=wanted)
+        library = StoredLibrary(self._connection, now_ns=self._now_ns, session_ids=wanted)
+        library.passed_over = self.passed_over
+        return library
 
 
 def read_stored(connection: Connection, session_id: str) -> SessionParts | None:

@@ -9,6 +9,7 @@ from zlib import crc32
 from msgspec import Struct
 
 from otel_bridge.sources.transcript.assemble.extract import Extractor, FileExtract
+from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
 from otel_bridge.sources.transcript.assemble.texts import SearchText, TextNotes
 from otel_bridge.sources.transcript.discover import TranscriptFile
 from otel_bridge.sources.transcript.lines import LineAccount, read_records
@@ -47,7 +48,7 @@ class Growth(Struct):
     texts: list[SearchText]
     """Texts of the lines read; not of the tail, which is read again."""
     is_rewritten: bool = False
-    """The file does not begin any more with what was read of it, and was read anew."""
+    """The file was read anew: it does not begin any more with what was read of it, or what that said is unreadable."""
 
 
 def read_growth(
@@ -63,15 +64,19 @@ def read_growth(
     A checksum over everything up to the checkpoint tells whether these are still the lines that were read; taking it
     costs a third of a millisecond per megabyte (measured).
 
+    Where that cannot be unpacked, the file is read anew.
+
     Raises:
         OSError: the file cannot be read.
     """
+    known = _told(before) if checkpoint.offset_bytes else []
     with open(file.path, "rb") as stream:  # noqa: PTH123 - see TranscriptFile.path
-        is_rewritten = bool(checkpoint.offset_bytes) and not begins_as_read(stream, checkpoint)
+        is_rewritten = known is None or not begins_as_read(stream, checkpoint)
         start = START if is_rewritten else checkpoint
         size_bytes = stream.seek(0, 2)
         end_bytes = _end_of_lines(stream, start.offset_bytes, size_bytes)
-    known = list(before()) if start.offset_bytes else []
+    if known is None or is_rewritten:
+        known = []
     texts = TextNotes(with_answers=with_answers)
     extract, account, reached = _read(file, start.stretch(end_bytes), known, texts, max_line_bytes)
     read_to = Checkpoint(end_bytes, start.lines + account.lines, reached)
@@ -98,6 +103,14 @@ def checksum(stream: BinaryIO, size_bytes: int) -> int | None:
 def begins_as_read(stream: BinaryIO, checkpoint: Checkpoint) -> bool:
     """Tell whether a file begins with what was read of it."""
     return checksum(stream, checkpoint.offset_bytes) == checkpoint.crc
+
+
+def _told(before: Callable[[], Sequence[FileExtract]]) -> list[FileExtract] | None:
+    """Return what lines said, ``None`` where that is damaged or only an older version could tell."""
+    try:
+        return list(before())
+    except ForeignFormatError:
+        return None
 
 
 def _end_of_lines(stream: BinaryIO, start_bytes: int, size_bytes: int) -> int:
