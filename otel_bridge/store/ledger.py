@@ -55,11 +55,14 @@ def shipped_revision(connection: Connection, target: int, session_id: str) -> in
 
 
 def shipped_series(connection: Connection, target: int, session_id: str) -> Series:
-    """Return how far the series of a session have been sent."""
+    """Return how far the series of a session have been sent; none where that cannot be read: points may come twice."""
     found = connection.execute(
         "SELECT series FROM shipped WHERE target = ? AND session_id = ?", (target, session_id)
     ).fetchone()
-    return _decode_series(found[0]) if found else {}
+    try:
+        return _decode_series(found[0]) if found else {}
+    except msgspec.MsgspecError:
+        return {}
 
 
 def note_shipped(connection: Connection, target: int, session_id: str, revision: int, series: Series) -> None:

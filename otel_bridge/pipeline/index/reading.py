@@ -29,7 +29,15 @@ StretchesOf = Callable[[int], Sequence[FileExtract]]
 """Id of a stored file → what its lines said so far."""
 
 encode_account = msgspec.msgpack.Encoder().encode
-decode_account = msgspec.msgpack.Decoder(LineAccount).decode
+_decode_account = msgspec.msgpack.Decoder(LineAccount).decode
+
+
+def decode_account(data: bytes) -> LineAccount:
+    """Return a stored account, an empty one where it is damaged: it says what became of lines and adds to no cost."""
+    try:
+        return _decode_account(data)
+    except msgspec.MsgspecError:
+        return LineAccount()
 
 
 class FileReading(Struct):

@@ -283,3 +283,16 @@ def test_a_session_that_grew_while_its_index_was_damaged_is_sent_on(world: World
         file.write(session_file(world.root / "aside", SID, prompt("More", at=9), response("msg_2", at=10)).read_text())
     world.place = recovered(world)
     assert len(Kept(world).rounds().spans()) == 2
+
+
+def test_notes_that_make_no_sense_are_no_reason_to_stop(kept: Kept) -> None:
+    """SQLite does not notice what is written over a cell. Points of unknown series go out again, at their times."""
+    kept.rounds()
+    spans, points = kept.spans(), kept.points()
+    kept.connection.execute("UPDATE shipped SET series = x'c1', revision = 0")
+    kept.connection.execute("UPDATE files SET account = x'c1', tail_account = x'c1'")
+    session_file(kept.world.projects, SID, prompt(), response("msg_new"))
+    kept.rounds()
+    assert kept.keeper.pending == 0
+    assert len(kept.spans()) == len(spans) + 1
+    assert kept.points() > points
