@@ -24,7 +24,7 @@ from otel_bridge.sources.transcript.discover import SessionFiles
 @click.command("stats", epilog="Example: otel-bridge stats --json | jq .totals.cost_usd")
 @common_options
 @zone_option
-@click.option("--changes", is_flag=True, help="Add the cost of each pull request up too (reads every session whole).")
+@click.option("--changes", is_flag=True, help="Add up the cost of pull requests too (of a PATH: reads sessions whole).")
 @click.option("--all", "show_all", is_flag=True, help="List every session and day, not only the first ones.")
 @data_dir_option
 @no_sync_option

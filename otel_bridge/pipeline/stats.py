@@ -73,7 +73,7 @@ class Stats(Struct):
     lines: LineCounts
     problems: list[Problem]
     by_change: list[ChangeCost] | UnsetType = UNSET
-    """The cost by pull request, where it was asked for: it takes reading every session whole."""
+    """The cost by pull request, where it was asked for: of files, it takes reading every session whole."""
 
 
 def collect_stats(
