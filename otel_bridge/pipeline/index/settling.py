@@ -17,7 +17,7 @@ from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
 from otel_bridge.store import kinship
 from otel_bridge.store.database import transaction
 from otel_bridge.store.rows import SessionRows, session_rows
-from otel_bridge.store.tables import update_session
+from otel_bridge.store.tables import delete_session, update_session
 from otel_bridge.store.texts import set_session_texts
 from otel_bridge.vcs import BranchLink
 
@@ -42,9 +42,10 @@ def settle(place: IndexPlace, *, now_ns: int, made: Collection[str] = (), worker
     """Make the rows of all unsettled sessions and their relatives anew, and of those whose open turn is over by now.
 
     ``made`` are sessions whose rows were made just now from their files alone: of these, only those with relatives are
-    made again. Returns the sessions whose rows were made, here or there.
+    made again. A session that has no files left is deleted. Returns the sessions whose rows were made, here or there.
     """
     connection = place.connection
+    _forget_empty(connection)
     unsettled = set(kinship.unsettled_sessions(connection))
     fresh = unsettled.intersection(made)
     waiting = _families(connection, unsettled - fresh)
@@ -106,6 +107,7 @@ _LINKS = """
 SELECT DISTINCT session_id, branch_links.project, branch_links.branch
 FROM branch_links JOIN sessions ON sessions.id = branch_links.session
 """
+_EMPTY = "SELECT session_id FROM unsettled WHERE session_id NOT IN (SELECT session_id FROM files) ORDER BY session_id"
 _OVERDUE = """
 SELECT session_id FROM sessions WHERE open_until_ns > 0 AND EXISTS
   (SELECT 1 FROM turns WHERE session = sessions.id AND end_reason = 'open' AND turns.ended_ns < :before_ns)
@@ -140,6 +142,22 @@ def _write(connection: Connection, session_id: str, session: SettledSession | No
     set_session_texts(connection, row_id, session.texts, session.started_ns)
     branches = kinship.put_links(connection, row_id, session.project, session.branch_links)
     return [mate for mate in kinship.sessions_on_branches(connection, branches) if mate != session_id]
+
+
+def _forget_empty(connection: Connection) -> None:
+    """Delete the unsettled sessions that have no files left: these turned out to be another session's."""
+    empty = [session_id for (session_id,) in connection.execute(_EMPTY)]
+    if not empty:
+        return
+    with transaction(connection):
+        for session_id in empty:
+            row_id = kinship.row_id(connection, session_id)
+            if row_id is not None:
+                kinship.forget_calls(connection, row_id)
+                branches = kinship.put_links(connection, row_id, None, ())
+                kinship.mark_unsettled(connection, kinship.sessions_on_branches(connection, branches))
+            delete_session(connection, session_id)
+        kinship.mark_settled(connection, empty)
 
 
 def _by_family(connection: Connection, session_ids: Iterable[str]) -> list[list[str]]:

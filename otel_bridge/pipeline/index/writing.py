@@ -28,14 +28,28 @@ def write_reading(connection: Connection, reading: SessionReading) -> None:
     kinship.mark_unsettled(connection, kinship.family_of(connection, session_id) if is_reread else [])
     kinship.mark_unsettled(connection, [session_id])
     session = _session_row(connection, reading)
+    left = {left_id for file in reading.files if (left_id := _session_left(file)) is not None}
+    for left_id in left:
+        kinship.mark_unsettled(connection, kinship.family_of(connection, left_id))
     for file in reading.files:
         _write_file(connection, session, file)
         kinship.add_calls(connection, session, file.keys)
-    if is_reread:
-        _count_calls_anew(connection, session_id, session)
+    for changed_id in sorted(left | {session_id} if is_reread else left):
+        _count_calls_anew(connection, changed_id)
 
 
-def _count_calls_anew(connection: Connection, session_id: str, session: int) -> None:
+def _session_left(reading: FileReading) -> str | None:
+    """Return the session a file belonged to until now, ``None`` where that is no other one."""
+    stored = reading.job.stored
+    if stored is None or reading.job.has_moved or stored.session_id == reading.job.file.session_id:
+        return None
+    return stored.session_id
+
+
+def _count_calls_anew(connection: Connection, session_id: str) -> None:
+    session = kinship.row_id(connection, session_id)
+    if session is None:
+        return
     try:
         parts = read_stored(connection, session_id)
     except ForeignFormatError:  # another file of it is gone: what calls it had is known from before alone
