@@ -8,6 +8,7 @@ The result may hide more than secrets (``password = read()``); the other mistake
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -107,8 +108,21 @@ RULES = (
 )
 """Tried in this order: what has a shape of its own is named by it, what only its label gives away comes last."""
 
-_PLACES = tuple((cue, place) for place, rule in enumerate(RULES) for cue in rule.cues)
-"""Every cue with the place of its rule."""
+_GATES = ("_", "-", ".", ":", "")
+"""Characters that many cues have and many texts have not; every text has the last one."""
+
+
+def _cues_by_gate() -> Iterator[tuple[str, list[tuple[str, list[int]]]]]:
+    """Yield each gate with the cues behind it, and of each cue the places of its rules."""
+    places: dict[str, list[int]] = {}
+    for place, rule in enumerate(RULES):
+        for cue in rule.cues:
+            places.setdefault(cue, []).append(place)
+    for gate in _GATES:
+        yield gate, [(cue, places.pop(cue)) for cue in list(places) if gate in cue]
+
+
+_CUES = tuple(_cues_by_gate())
 
 EMAIL = _rule("email", "@", r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++)++")
 
@@ -118,11 +132,16 @@ _SECRET_KEY = re.compile(f"{_NAME}|authorization|cookie", re.ASCII | re.IGNORECA
 def redact(text: str, *, emails: bool = False) -> str:
     """Return the text with every secret replaced by a marker that names its kind. Twice is the same as once."""
     lowered = text.lower()
-    cued = {place for cue, place in _PLACES if cue in lowered}
-    for rule in [RULES[place] for place in sorted(cued)]:
+    for rule in [RULES[place] for place in sorted(_cued(lowered))]:
         if rule.hint is None or rule.hint.search(lowered):
             text = rule.applied(text)
     return EMAIL.applied(text) if emails and "@" in lowered else text
+
+
+def _cued(lowered: str) -> set[int]:
+    return {
+        place for gate, cues in _CUES if gate in lowered for cue, places in cues if cue in lowered for place in places
+    }
 
 
 def redact_json(value: Any, *, emails: bool = False) -> Any:
