@@ -12,16 +12,17 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from otel_bridge.cli.options import samples_folder
+from otel_bridge.cli.options import no_transcripts, samples_folder
 from otel_bridge.cli.printable import say
 from otel_bridge.cli.progress import progress_bars
 from otel_bridge.errors import BusyError, NotFoundError, StoreError
 from otel_bridge.pipeline.index.opening import is_damage, reading, repair, writing
 from otel_bridge.pipeline.index.passes import IndexOptions, PassReport, index_files
 from otel_bridge.pipeline.index.place import IndexPlace
-from otel_bridge.settings import data_folder, environment, present_roots, transcript_roots, worker_count
+from otel_bridge.settings import data_folder, environment, present_roots, worker_count
 from otel_bridge.sources.transcript.discover import discover_sessions
 from otel_bridge.store.database import FILE_NAME
+from otel_bridge.store.pruning import pruned_sessions
 
 SAMPLES_FILE_NAME = "samples.sqlite3"
 """Samples have an index of their own: they never mix with what somebody did."""
@@ -83,11 +84,13 @@ def current_index(data_dir: Path | None, *, or_samples: bool = False, no_sync: b
                 _bring_up_to_date(source, stack)
             place = stack.enter_context(reading(source.path))
             if place.connection.execute("SELECT 1 FROM sessions LIMIT 1").fetchone() is None:
-                raise _nothing_found(source)
+                raise _nothing_found(source, place)
             yield place
     except sqlite3.DatabaseError as error:
         if not is_damage(error) or no_sync:
-            raise StoreError(f"the index {source.path} cannot be read: {error}") from error
+            raise StoreError(
+                f"the index {source.path} cannot be read: {error}; `otel-bridge db check` tells more"
+            ) from error
         repair(source.path, str(error), holder=holder("sync"), notify=_warn)
         raise StoreError(f"the index {source.path} was damaged and is made anew: run the command again") from error
 
@@ -120,7 +123,7 @@ def writer(source: Source, *, command: str, wait_s: float = 0) -> Iterator[Index
         StoreError: it cannot be written.
     """
     try:
-        with writing(source.path, holder=holder(command), wait_s=wait_s, notify=_warn) as place:
+        with _in_turn(source, command, wait_s) as place:
             yield place
     except sqlite3.DatabaseError as error:
         raise _not_written(source, error) from error
@@ -133,8 +136,17 @@ def first_pass(place: IndexPlace, roots: Sequence[Path], options: IndexOptions) 
 
 
 def _one_pass(source: Source, command: str, options: IndexOptions, wait_s: float) -> PassReport:
-    with writing(source.path, holder=holder(command), wait_s=wait_s, notify=_warn) as place:
+    with _in_turn(source, command, wait_s) as place:
         return first_pass(place, source.roots, options)
+
+
+@contextmanager
+def _in_turn(source: Source, command: str, wait_s: float) -> Iterator[IndexPlace]:
+    try:
+        with writing(source.path, holder=holder(command), wait_s=wait_s, notify=_warn) as place:
+            yield place
+    except BusyError as error:
+        raise BusyError(f"{error}; `otel-bridge sync --wait SECONDS` waits for its turn") from error
 
 
 def _bring_up_to_date(source: Source, stack: ExitStack) -> None:
@@ -152,10 +164,13 @@ def _bring_up_to_date(source: Source, stack: ExitStack) -> None:
         index_now(source, command="sync", options=options)
 
 
-def _nothing_found(source: Source) -> NotFoundError:
-    looked = ", ".join(map(str, source.roots or transcript_roots(environment())))
+def _nothing_found(source: Source, place: IndexPlace) -> NotFoundError:
+    pruned = len(pruned_sessions(place.connection))
+    if not pruned:
+        return no_transcripts(source.roots)
     return NotFoundError(
-        f"no transcripts under {looked}. Give a PATH, set CLAUDE_CONFIG_DIR, or add --or-samples to see how it looks."
+        f"the index {source.path} is empty: all of its sessions were pruned ({pruned:,}); they are in the archive,"
+        " and one comes back when its transcript grows"
     )
 
 

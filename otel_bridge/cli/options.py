@@ -40,12 +40,24 @@ def find_sessions(paths: Sequence[Path], *, or_samples: bool) -> list[SessionFil
         click.echo("no transcripts found: using the bundled sample sessions", err=True)
         sessions = discover_sessions([samples_folder()])
     if not sessions:
-        looked = ", ".join(str(path) for path in paths or transcript_roots(environment()))
-        raise NotFoundError(
-            f"no transcripts under {looked}. Give a PATH, set CLAUDE_CONFIG_DIR,"
-            " or add --or-samples to see how it looks."
-        )
+        raise no_transcripts(paths)
     return sessions
+
+
+def no_transcripts(roots: Sequence[Path]) -> NotFoundError:
+    """Return the error of a command that found nothing under some folders, for none the client's own.
+
+    It advises what this very command can be given.
+    """
+    context = click.get_current_context(silent=True)
+    names = {parameter.name for parameter in context.command.params} if context else set()
+    advice = ["set CLAUDE_CONFIG_DIR"]
+    if "paths" in names:
+        advice.insert(0, "give a PATH")
+    if "or_samples" in names:
+        advice.append("add --or-samples to see how it looks")
+    looked = ", ".join(map(str, roots or transcript_roots(environment())))
+    return NotFoundError(f"no transcripts under {looked}: {', or '.join(advice)}")
 
 
 def samples_folder() -> Path:

@@ -11,13 +11,12 @@ from otel_bridge.cli.destination import give_up_option
 from otel_bridge.cli.indexed import Source, index_now, writer
 from otel_bridge.cli.json_output import print_json
 from otel_bridge.cli.keeping import Keeping, keeping_options
-from otel_bridge.cli.options import json_option
+from otel_bridge.cli.options import json_option, no_transcripts
 from otel_bridge.cli.printable import say
 from otel_bridge.cli.shipping import check_delivery, say_summary, ship_pending
-from otel_bridge.errors import NotFoundError
 from otel_bridge.pipeline.export import ExportSummary
 from otel_bridge.pipeline.index.stored import StoredLibrary
-from otel_bridge.settings import environment, transcript_roots, worker_count
+from otel_bridge.settings import worker_count
 
 
 class SyncReport(Struct):
@@ -47,7 +46,7 @@ def command(*, keeping: Keeping, as_json: bool, give_up_s: float, wait_s: float)
     started_s = time.monotonic()
     to, source = keeping.destination(), keeping.source()
     if not source.roots and not source.path.exists():
-        raise _no_transcripts()
+        raise no_transcripts(())
     done = index_now(source, command="sync", options=keeping.index_options(worker_count()), wait_s=wait_s)
     sent = ExportSummary()
     if to is not None:
@@ -74,8 +73,3 @@ def _say_report(report: SyncReport, source: Source) -> None:
         f"{report.files:,} files, {report.files_read:,} read ({report.lines_read:,} lines),"
         f" {report.rows_written:,} rows written to {source.path} in {report.seconds:g} s"
     )
-
-
-def _no_transcripts() -> NotFoundError:
-    looked = ", ".join(map(str, transcript_roots(environment())))
-    return NotFoundError(f"no transcripts under {looked}. Give a PATH, set CLAUDE_CONFIG_DIR, or add --or-samples.")
