@@ -145,11 +145,6 @@ class FileRecords(Generic[RecordT]):
         return self._reader.crc
 
     @property
-    def line_number(self) -> int:
-        """Number of the line at hand, from 1."""
-        return self._reader.number
-
-    @property
     def place(self) -> str:
         """A name for the line that does not depend on where the file lies."""
         return f"{self._file.session_id}/{self._file.agent_id or ''}#{self._reader.number}"
