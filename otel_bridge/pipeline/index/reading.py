@@ -12,6 +12,7 @@ from otel_bridge.convert.redact import redact
 from otel_bridge.model import Session
 from otel_bridge.pipeline.index.owners import user_of
 from otel_bridge.pipeline.index.plan import FileJob, SessionJob
+from otel_bridge.pipeline.index.secrets import redact_extract, redacted_meta
 from otel_bridge.prices import price_call
 from otel_bridge.sources.transcript.assemble.extract import FileExtract
 from otel_bridge.sources.transcript.assemble.lanes import LaneSorter
@@ -97,7 +98,7 @@ def read_session(job: SessionJob, *, stretches_of: StretchesOf, now_ns: int, wit
 
 def session_texts(session: Session, rows: SessionRows) -> dict[str, str]:
     """Return what a session can be found by as a whole, by kind: its title, and the files its tools were given."""
-    return {"title": redact(session.title or ""), "path": redact("\n".join(file_paths(rows)))}
+    return {"title": session.title or "", "path": "\n".join(file_paths(rows))}
 
 
 def _put_together(reading: SessionReading, parts: SessionParts, now_ns: int) -> None:
@@ -125,12 +126,14 @@ def _read_file(job: FileJob, session: SessionReading, stretches_of: StretchesOf,
         return FileExtract()
     reading.checkpoint, reading.account, reading.tail_account = growth.checkpoint, growth.account, growth.tail_account
     reading.is_rewritten = growth.is_rewritten or job.checkpoint == START
+    redact_extract(growth.extract)
     reading.chunk = pack(growth.extract) if growth.account.lines else None
     reading.keys = [fingerprint(key) for key in growth.extract.drafts]
     reading.texts = [IndexedText(text.kind, text.at_ns, text.ref, redact(text.text)) for text in growth.texts]
     if job.meta_mtime_ns:
         _read_meta(job, reading)
     if growth.tail is not None:
+        redact_extract(growth.tail)
         reading.tail = pack(growth.tail)
         reading.keys += [fingerprint(key) for key in growth.tail.drafts]
         growth.extract.extend(growth.tail)
@@ -139,7 +142,7 @@ def _read_file(job: FileJob, session: SessionReading, stretches_of: StretchesOf,
 
 def _read_meta(job: FileJob, reading: FileReading) -> None:
     try:
-        reading.meta = Path(job.file.meta_path).read_bytes()
+        reading.meta = redacted_meta(Path(job.file.meta_path).read_bytes())
         reading.meta_mtime_ns = job.meta_mtime_ns
     except OSError as error:
         if not isinstance(error, FileNotFoundError):

@@ -56,7 +56,7 @@ class ToolUse(Struct, gc=False, array_like=True):
     description: str | None = None
     prompt_digest: int = 0
     command_hint: str = ""
-    """Start of a shell command, kept to recognize ``gh pr create``."""
+    """``gh pr create`` for a shell command with these words in it; of no command is more kept."""
     arguments: str = ""
 
 

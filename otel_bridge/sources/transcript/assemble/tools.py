@@ -29,6 +29,8 @@ _decode_result = msgspec.json.Decoder(ToolUseResult).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _decode_blocks = msgspec.json.Decoder(list[Block]).decode
 
+_MAKES_PR = "gh pr create"
+
 _NAME = re.compile(r"[\w.:/-]{1,128}")
 _EXIT_CODE = re.compile(r"Exit code (\d{1,10})\b")
 _AGENT_ID = re.compile(r"agentId:\s*([\w-]+)")
@@ -78,7 +80,7 @@ def tool_use(block: Block, asked: ToolInput, at_ns: int, *, keep_content: bool) 
         subagent_type=asked.subagent_type,
         description=asked.description if name in AGENT_TOOLS else None,
         prompt_digest=text_digest(asked.prompt) if asked.prompt and name in AGENT_TOOLS else 0,
-        command_hint=asked.command[:4096] if is_shell and asked.command and "gh " in asked.command else "",
+        command_hint=_MAKES_PR if is_shell and asked.command and _MAKES_PR in asked.command else "",
         arguments=bytes(block.input).decode("utf-8", "replace") if keep_content else "",
     )
 
@@ -258,7 +260,7 @@ def _take_git(result: ToolResult, outcome: ToolUseResult | None, text: str, use:
             Commit(sha, "committed", None if branch == "detached HEAD" else branch, result.at_ns)
             for branch, sha in _COMMIT.findall(text)
         )
-    if use is not None and "gh pr create" in use.command_hint and (found := _PULL_REQUEST.search(text)):
+    if use is not None and use.command_hint == _MAKES_PR and (found := _PULL_REQUEST.search(text)):
         result.pull_requests = (_link(found, "created", result.at_ns),)
 
 
