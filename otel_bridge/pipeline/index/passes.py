@@ -106,6 +106,7 @@ def _look(
     if changed is not None and all(map(_is_file_of_interest, changed)):
         paths = {path.removesuffix(".meta.json").removesuffix(".jsonl") + ".jsonl" for path in changed}
         stored = {file.id: file for file in files.files_at(connection, paths)}
+        paths.update(file.path for file in stored.values())
         sessions = discover_files(paths, {file.path: file.session_id for file in stored.values()})
         for session in sessions:
             stored.update({file.id: file for file in files.files_of_session(connection, session.session_id)})

@@ -118,26 +118,41 @@ def _read_file(job: FileJob, session: SessionReading, stretches_of: StretchesOf,
     stored_id = job.stored.id if job.stored is not None else 0
     reading = FileReading(job, job.checkpoint)
     session.files.append(reading)
+    if job.meta_mtime_ns:
+        _read_meta(job, reading)  # first: that an agent is done is written when all its lines are
     try:
-        growth = read_growth(job.file, job.checkpoint, lambda: stretches_of(stored_id), with_answers=with_answers)
+        growth = read_growth(
+            job.file,
+            job.checkpoint,
+            lambda: stretches_of(stored_id),
+            until_bytes=_until_bytes(job),
+            with_answers=with_answers,
+        )
     except OSError as error:
         reading.is_readable = False
         reading.tail_account.report_file(job.file.path, "unreadable", error)
         return FileExtract()
-    reading.checkpoint, reading.account, reading.tail_account = growth.checkpoint, growth.account, growth.tail_account
+    reading.checkpoint, reading.account = growth.checkpoint, growth.account
+    reading.tail_account.add(growth.tail_account)
     reading.is_rewritten = growth.is_rewritten or job.checkpoint == START
     redact_extract(growth.extract)
     reading.chunk = pack(growth.extract) if growth.account.lines else None
     reading.keys = [fingerprint(key) for key in growth.extract.drafts]
     reading.texts = [IndexedText(text.kind, text.at_ns, text.ref, redact(text.text)) for text in growth.texts]
-    if job.meta_mtime_ns:
-        _read_meta(job, reading)
     if growth.tail is not None:
         redact_extract(growth.tail)
         reading.tail = pack(growth.tail)
         reading.keys += [fingerprint(key) for key in growth.tail.drafts]
         growth.extract.extend(growth.tail)
     return growth.extract
+
+
+def _until_bytes(job: FileJob) -> int | None:
+    """Return how far to read: a main transcript to where it ended when it was looked at, before its sub-agents were.
+
+    Read further it could say that a sub-agent is done whose last lines were not there yet.
+    """
+    return job.file.size_bytes if job.file.agent_id is None else None
 
 
 def _read_meta(job: FileJob, reading: FileReading) -> None:

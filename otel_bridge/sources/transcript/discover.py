@@ -21,6 +21,7 @@ from otel_bridge.errors import NotFoundError
 _UUID_AT_END = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", re.IGNORECASE)
 _SESSION_ID = re.compile(rb'"sessionId"\s*:\s*"([^"]+)"')
 _PEEK_BYTES = 1 << 16
+_AGENT = "agent-"
 _NOT_TRANSCRIPTS = frozenset({"journal.jsonl", "history.jsonl"})
 """A workflow run's journal and the prompt history: neither has usage."""
 
@@ -74,15 +75,28 @@ def discover_sessions(roots: Iterable[Path], known: Mapping[str, str] = MappingP
 
 
 def discover_files(paths: Iterable[str], known: Mapping[str, str]) -> list[SessionFiles]:
-    """Return the sessions of some files, as far as these are transcripts and there, with these files alone."""
-    found = []
-    for path in paths:
-        if path.endswith(".jsonl") and os.path.basename(path) not in _NOT_TRANSCRIPTS:  # noqa: PTH119
-            with suppress(OSError):
-                status = os.stat(path)  # noqa: PTH116
-                if S_ISREG(status.st_mode):
-                    found.append((path, status))
+    """Return the sessions of some files, as far as these are transcripts and there, with these files alone.
+
+    A main transcript brings the sub-agents beneath it, looked at after it: what it says they did is in them by then.
+    """
+    found = [candidate for path in sorted(paths, key=_look_order) for candidate in _with_agents(path)]
     return _sessions(found, known)
+
+
+def _with_agents(path: str) -> Iterator[tuple[str, os.stat_result]]:
+    name = os.path.basename(path)  # noqa: PTH119
+    if name.endswith(".jsonl") and name not in _NOT_TRANSCRIPTS:
+        with suppress(OSError):
+            status = os.stat(path)  # noqa: PTH116
+            if S_ISREG(status.st_mode):
+                yield path, status
+        if not name.startswith(_AGENT):
+            yield from _jsonl_files(os.path.join(path.removesuffix(".jsonl"), "subagents"), set())  # noqa: PTH118
+
+
+def _look_order(path: str) -> tuple[bool, str]:
+    """Return what puts sub-agents' files behind the others: a client writes to them first."""
+    return os.path.basename(path).startswith(_AGENT), path  # noqa: PTH119
 
 
 def _sessions(found: Iterable[tuple[str, os.stat_result]], known: Mapping[str, str]) -> list[SessionFiles]:
@@ -146,7 +160,7 @@ def _jsonl_files(folder: str, entered: set[tuple[int, int]]) -> Iterator[tuple[s
             return
         entered.add(identity)
         with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
+            for entry in sorted(entries, key=lambda entry: _look_order(entry.name)):
                 if entry.name.endswith(".jsonl") and entry.name not in _NOT_TRANSCRIPTS:
                     with suppress(OSError):  # a dangling link
                         status = entry.stat()
@@ -162,10 +176,10 @@ def _whose(path: str, known: Mapping[str, str]) -> Iterator[tuple[str, str | Non
     """Yield the session and, for a sub-agent's file, the agent a file belongs to; nothing for other files."""
     folder, name = os.path.split(path)
     stem = name.removesuffix(".jsonl")
-    if stem.startswith("agent-"):
+    if stem.startswith(_AGENT):
         session_id = _parent_session(folder) or known.get(path) or _peek_session_id(path, or_else=stem)
         if session_id is not None:
-            yield session_id, stem.removeprefix("agent-") or stem
+            yield session_id, stem.removeprefix(_AGENT) or stem
     elif session_id := _named_session(stem) or "":
         yield session_id, None
     elif known.get(path) or _peek_session_id(path) is not None:
