@@ -70,7 +70,7 @@ def _compare_stats(verdict: Verdict, left: Left, env: Env) -> None:
     verdict.sessions, verdict.calls = len(told["sessions"]), told["totals"]["calls"]
     verdict.cost_usd = Decimal(told["totals"]["cost_usd"])
     for name in told:
-        if _in_order(kept.get(name)) != _in_order(told[name]):
+        if _comparable(name, kept) != _comparable(name, told):
             verdict.differences.append(f"stats: {name} is {kept.get(name)}, not {told[name]}")
 
 
@@ -104,6 +104,6 @@ def _compare_series(verdict: Verdict, left: Left, env: Env, stack: Stack) -> Non
         verdict.differences.append(f"Prometheus says {cost_usd} USD, stats {verdict.cost_usd}")
 
 
-def _in_order(value: Any) -> Any:
-    """Return a part of a report with its lists in an order of their own."""
-    return sorted(map(repr, value)) if isinstance(value, list) else value
+def _comparable(name: str, report: dict[str, Any]) -> Any:
+    """Return a part of a report; problems come in the order in which files were read."""
+    return sorted(map(repr, report[name])) if name == "problems" else report.get(name)
