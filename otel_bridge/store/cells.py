@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal
+from urllib.parse import quote, unquote_to_bytes
 
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _PUSD_DIGITS = 12
 _MOST = (1 << 63) - 1
+_NO_TEXT = "file:"
 
 
 def to_pusd(amount_usd: Decimal) -> int:
@@ -26,6 +28,24 @@ def from_pusd(amount_pusd: int) -> Decimal:
 def fitting(number: int) -> int:
     """Return the number, or the nearest one SQLite holds; in picodollars these are 9.2 million USD, which is damage."""
     return number if -_MOST <= number <= _MOST else _MOST if number > 0 else -_MOST
+
+
+def path_cell(path: str) -> str:
+    """Return a path as a text UTF-8 can hold; ``file:`` and percent signs for one whose bytes are no text."""
+    if path.isascii():
+        return path
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return _NO_TEXT + quote(path.encode("utf-8", "surrogateescape"))
+    return path
+
+
+def cell_path(cell: str) -> str:
+    """Return the path of a cell, as ``os.fsdecode`` gives it."""
+    if not cell.startswith(_NO_TEXT):
+        return cell
+    return unquote_to_bytes(cell.removeprefix(_NO_TEXT)).decode("utf-8", "surrogateescape")
 
 
 def storable(text: str) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
+from typing import Any
 
 from msgspec import Struct
+
+from otel_bridge.store.cells import cell_path, path_cell
 
 _TAIL = -1
 """Number of the chunk of a last line without newline."""
@@ -60,7 +63,7 @@ def are_none(connection: Connection) -> bool:
 def all_files(connection: Connection) -> list[StoredFile]:
     """Return every file, present or not, without accounts and meta files."""
     light = ", ".join("NULL" if name in ("account", "tail_account", "meta") else name for name in _COLUMNS)
-    return [StoredFile(*row) for row in connection.execute(f"SELECT {light}, id FROM files")]
+    return [_stored(row) for row in connection.execute(f"SELECT {light}, id FROM files")]
 
 
 def files_at(connection: Connection, paths: Iterable[str]) -> list[StoredFile]:
@@ -68,24 +71,24 @@ def files_at(connection: Connection, paths: Iterable[str]) -> list[StoredFile]:
     found: dict[int, StoredFile] = {}
     for path in paths:
         of_its_session = f"{_SELECT} WHERE session_id = (SELECT session_id FROM files WHERE path = ?)"
-        rows = connection.execute(of_its_session, (path,))
-        found.update({row[-1]: StoredFile(*row) for row in rows})
+        rows = connection.execute(of_its_session, (path_cell(path),))
+        found.update({row[-1]: _stored(row) for row in rows})
     return list(found.values())
 
 
 def files_of_session(connection: Connection, session_id: str) -> list[StoredFile]:
     """Return the files of one session."""
-    return [StoredFile(*row) for row in connection.execute(f"{_SELECT} WHERE session_id = ?", (session_id,))]
+    return [_stored(row) for row in connection.execute(f"{_SELECT} WHERE session_id = ?", (session_id,))]
 
 
 def file_by_id(connection: Connection, file_id: int) -> StoredFile:
     """Return one file."""
-    return StoredFile(*connection.execute(f"{_SELECT} WHERE id = ?", (file_id,)).fetchone())
+    return _stored(connection.execute(f"{_SELECT} WHERE id = ?", (file_id,)).fetchone())
 
 
 def put_file(connection: Connection, file: StoredFile) -> int:
     """Write a file's row and return its id."""
-    cells = [getattr(file, name) for name in _COLUMNS]
+    cells = [path_cell(file.path), *(getattr(file, name) for name in _COLUMNS[1:])]
     if file.id:
         connection.execute(_UPDATE, (*cells, file.id))
         return file.id
@@ -102,6 +105,10 @@ def delete_file(connection: Connection, file_id: int) -> None:
     """Forget a file and what it said."""
     connection.execute("DELETE FROM chunks WHERE file = ?", (file_id,))
     connection.execute("DELETE FROM files WHERE id = ?", (file_id,))
+
+
+def _stored(row: Sequence[Any]) -> StoredFile:
+    return StoredFile(cell_path(row[0]), *row[1:])
 
 
 def read_chunks(connection: Connection, file_id: int, *, with_tail: bool) -> list[bytes]:

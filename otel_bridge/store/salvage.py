@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from otel_bridge.model import Session
+from otel_bridge.store.cells import cell_path
 from otel_bridge.store.database import transaction
 from otel_bridge.store.kinship import row_id
 from otel_bridge.store.rows import session_rows
@@ -63,7 +64,7 @@ def _carry_over(source: sqlite3.Connection, connection: sqlite3.Connection) -> S
         for table, key in (("targets", "id"), ("shipped", "target, session_id"), ("pruned", "session_id")):
             _copy(connection, table, _rows(source, table, key))
         sent = _copy(connection, "sent", _rows(source, "sent", "target, key"))
-        gone = [row for row in _rows(source, "files", "id") if not os.path.lexists(row["path"])]
+        gone = [row for row in _rows(source, "files", "id") if not os.path.lexists(cell_path(row["path"]))]
         _copy(connection, "files", gone)
         for file in gone:
             _copy_words(connection, source, file)

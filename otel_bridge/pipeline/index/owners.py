@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from otel_bridge.sources.transcript.discover import TranscriptFile
+from otel_bridge.sources.transcript.discover import TranscriptFile, as_text
 
 pwd: Any = import_module("pwd") if find_spec("pwd") else None
 """Windows does not number accounts."""
@@ -23,7 +23,8 @@ def user_of(file: TranscriptFile) -> str | None:
     folder, name = os.path.split(file.path)
     collected = _COLLECTED.match(name)
     if collected:
-        return collected["user"] or os.path.basename(folder) or None  # noqa: PTH119 - paths are strings
+        name = collected["user"] or os.path.basename(folder)  # noqa: PTH119 - paths are strings
+        return as_text(name) or None
     return _account(file.owner_id)
 
 

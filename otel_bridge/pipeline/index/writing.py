@@ -15,6 +15,7 @@ from otel_bridge.sources.transcript.calls import fingerprint
 from otel_bridge.sources.transcript.growth import START
 from otel_bridge.sources.transcript.lines import MAX_PROBLEMS_PER_FILE, LineAccount
 from otel_bridge.store import files, kinship, texts
+from otel_bridge.store.cells import storable
 from otel_bridge.store.files import StoredFile
 from otel_bridge.store.pruning import forget_pruned
 from otel_bridge.store.rows import session_rows
@@ -92,7 +93,7 @@ def _row(connection: Connection, reading: FileReading) -> StoredFile:
     is_other = job.has_moved and (reading.is_rewritten or not reading.is_readable)
     before = files.file_by_id(connection, job.stored.id) if job.stored is not None and not is_other else None
     account = LineAccount() if before is None or reading.is_rewritten else decode_account(before.account)
-    account.problems = [structs.replace(problem, path=file.path) for problem in account.problems]
+    account.problems = [structs.replace(problem, path=storable(file.path)) for problem in account.problems]
     account.add(reading.account)
     _keep_first_problems(account, reading.tail_account)
     checkpoint = START if is_other and not reading.is_readable else reading.checkpoint

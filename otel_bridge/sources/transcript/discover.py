@@ -113,6 +113,11 @@ def _sessions(found: Iterable[tuple[str, os.stat_result]], known: Mapping[str, s
     )
 
 
+def as_text(name: str) -> str:
+    r"""Return a name as UTF-8 can hold it: bytes of it that are no text become ``\udcNN``."""
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
+
+
 def group_files(files: Iterable[TranscriptFile]) -> list[SessionFiles]:
     """Return files by session, sorted by session id."""
     groups: dict[str, list[TranscriptFile]] = defaultdict(list)
@@ -175,7 +180,7 @@ def _jsonl_files(folder: str, entered: set[tuple[int, int]]) -> Iterator[tuple[s
 def _whose(path: str, known: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:
     """Yield the session and, for a sub-agent's file, the agent a file belongs to; nothing for other files."""
     folder, name = os.path.split(path)
-    stem = name.removesuffix(".jsonl")
+    stem = as_text(name.removesuffix(".jsonl"))
     if stem.startswith(_AGENT):
         session_id = _parent_session(folder) or known.get(path) or _peek_session_id(path, or_else=stem)
         if session_id is not None:
@@ -199,7 +204,7 @@ def _parent_session(folder: str) -> str | None:
     above = parts[: len(parts) - 1 - parts[::-1].index("subagents")]
     name = above[-1] if above else ""
     if os.path.exists(os.sep.join([*above[:-1], f"{name}.jsonl"])):  # noqa: PTH110, PTH118
-        return _named_session(name) or name
+        return _named_session(name) or as_text(name)
     return _named_session(name)
 
 

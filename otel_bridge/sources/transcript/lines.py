@@ -19,7 +19,7 @@ from otel_bridge.sources.transcript.decode import (
     record_decoder,
     repair_line,
 )
-from otel_bridge.sources.transcript.discover import TranscriptFile
+from otel_bridge.sources.transcript.discover import TranscriptFile, as_text
 from otel_bridge.sources.transcript.kinds import (
     IGNORED_KINDS,
     IGNORED_PROGRESS,
@@ -76,7 +76,7 @@ class LineAccount(LineCounts):
         """Note a problem at a line; only the first ones of a file keep their place."""
         self.problem_count += 1
         if len(self.problems) < MAX_PROBLEMS_PER_FILE:
-            self.problems.append(Problem(place.path, place.number, place.offset_bytes, reason, detail))
+            self.problems.append(Problem(as_text(place.path), place.number, place.offset_bytes, reason, detail))
 
     def report_file(self, path: str, reason: str, error: Exception) -> None:
         """Note a problem with a file as a whole."""
