@@ -64,7 +64,8 @@ class Life:
         self.refused: set[Path] = set()
         """Files that the next pass cannot open."""
         self.client: int | None = None
-        """Number of the version of the client that forks; ``None`` for now this one, now that one."""
+        """Number of the version of the client whose habits are kept: how it forks, and that forks are gone on with, and
+        what it tells of sub-agents. ``None``: anything may stand in any file."""
         self._seen: dict[Path, bytes] = {}
         """What each file or meta file had when it was last read, whether it is still there or not."""
         self._rests: dict[Path, bytes] = {}
@@ -139,8 +140,10 @@ class Life:
     def begin(self, chance: random.Random) -> None:
         """Begin a session."""
         place = chance.choice(PLACES)
-        parts = [self.lines(chance, place) for _ in range(chance.randint(1, 3))]
-        lines = [queue_operation(at=self.time(chance)), *(line for part in parts for line in part)]
+        at = self.time(chance)
+        lines: list[Line | bytes] = [queue_operation(at=at), prompt(at=at, promptId=f"p{self.number()}", **place)]
+        for _ in range(chance.randint(1, 3)):
+            lines += self.lines(chance, place)
         path = session_file(self.world.root, self.session_id(), *lines, slug=chance.choice(SLUGS))
         self.changed(touch(path))
 
@@ -173,15 +176,18 @@ class Life:
             path = agent_file(self.world.root, main.stem, agent_id, *lines)
         self.changed(touch(path))
         if chance.random() < 0.5:
-            self.describe(chance)
+            self._describe(path, chance)
 
     def describe(self, chance: random.Random) -> None:
         """Let a sub-agent's meta file come, change, be damaged or go."""
-        path = self.file(chance, "agent-*")
-        if path is None:
-            return
+        if path := self.file(chance, "agent-*"):
+            self._describe(path, chance)
+
+    def _describe(self, path: Path, chance: random.Random) -> None:
         about = path.with_suffix(".meta.json")
-        text = {"agentType": chance.choice(("Explore", "Plan")), "toolUseId": f"toolu_{chance.randint(1, 9)}"}
+        text = {"agentType": chance.choice(("Explore", "Plan"))}
+        if self.client is None:
+            text["toolUseId"] = f"toolu_{chance.randint(1, 9)}"
         raw = chance.choice((json.dumps(text).encode(), json.dumps(text).encode(), b"{", None))
         if raw is None:
             about.unlink(missing_ok=True)
@@ -202,16 +208,17 @@ class Life:
         part, at, n = known[: chance.randint(1, len(known))], self.time(chance), self.number()
         copies = self._copies(chance, part, at=at, prompt_id=f"fork-{n}")
         own = [queue_operation(at=at), prompt(at=at, promptId=f"fork-{n}"), response(f"msg_f{n}", at=at + 0.1)]
-        lines = [*copies, *own[: chance.randint(0, 3)]]
+        lines = [*copies, *own[: chance.randint(0 if self.client is None else 2, 3)]]
         self.changed(touch(session_file(self.world.root, self.session_id(), *lines, slug=chance.choice(SLUGS))))
 
     def _copies(self, chance: random.Random, part: list[Line], *, at: float, prompt_id: str) -> list[Line]:
-        origin = part[0].get("sessionId", "")
+        origins = [line.get("sessionId", "") for line in part]
         plain = [{key: value for key, value in line.items() if key != "sessionId"} for line in part]
+        named = zip(plain, origins, strict=True)
         versions = (
             lambda: fork_1_0_60(plain, at=at),
-            lambda: fork_2_0_30(plain, origin=origin),
-            lambda: fork_2_1_50(plain, origin=origin),
+            lambda: [fork_2_0_30([{"type": ""}, line], origin=origin)[1] for line, origin in named],
+            lambda: [fork_2_1_50([line], origin=origin)[0] for line, origin in named],
             lambda: fork_2_1_181(plain),
             lambda: fork_2_1_329(plain, prompt_id=prompt_id),
             lambda: fork_oh_my_posh(plain),

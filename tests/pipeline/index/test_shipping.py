@@ -382,7 +382,7 @@ def test_progress_is_told_in_sessions(busy: World) -> None:
 
 # --- whatever happens ------------------------------------------------------------------------------------------------
 
-GROWING = ("begin", "describe", "fork", "grow", "grow_half", "refuse", "start_agent", "wait")
+GROWING = ("begin", "fork", "grow", "grow_half", "refuse", "start_agent", "wait")
 """What clients do: nothing that was written changes."""
 SEEDS = st.integers(0, 2**16)
 STEPS = st.tuples(st.sampled_from(GROWING), SEEDS, st.sampled_from(["ship", "lose a part", "index", "nothing"]))
