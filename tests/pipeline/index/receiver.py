@@ -10,7 +10,7 @@ from otel_bridge.convert import ConvertOptions
 from otel_bridge.pipeline.export import ExportSummary, export_sessions
 from otel_bridge.pipeline.index.ledger import Item, Ledger
 from otel_bridge.pipeline.index.shipping import ShipOptions, Shipper
-from otel_bridge.sinks import Counts, Delivery
+from otel_bridge.sinks import Counts, Delivery, Rejection
 from otel_bridge.telemetry import Batch, DataPoint, LogRecord, Signal, Span
 from tests.memory_sink import MemorySink
 from tests.pipeline.index.world import World
@@ -75,7 +75,9 @@ class _Sink:
         self._receiver.items += fates[TAKEN] + fates[UNANSWERED]
         self._on_settled(batch.signal, fates[TAKEN] + fates[REFUSED])
         undelivered = len(fates[LOST]) + len(fates[UNANSWERED])
-        self._delivery += Delivery({batch.signal: Counts(len(fates[TAKEN]), len(fates[REFUSED]), undelivered)})
+        counts = Counts(len(fates[TAKEN]), len(fates[REFUSED]), undelivered)
+        refused = tuple(Rejection(batch.signal, "an item", "not wanted") for _ in fates[REFUSED])
+        self._delivery += Delivery({batch.signal: counts}, refused)
 
     def close(self) -> Delivery:
         return self._delivery
