@@ -7,13 +7,15 @@ from pathlib import Path
 import click
 
 from otel_bridge.cli.checks import print_checks
-from otel_bridge.cli.indexed import data_dir_option, index_path
+from otel_bridge.cli.indexed import data_dir_option, holder, index_path
 from otel_bridge.cli.json_output import print_json
 from otel_bridge.cli.options import json_option
-from otel_bridge.cli.printable import printable
+from otel_bridge.cli.printable import printable, say
 from otel_bridge.cli.text import usd
-from otel_bridge.pipeline.index.health import IndexInfo, check_index, index_info
-from otel_bridge.pipeline.index.opening import reading
+from otel_bridge.errors import BusyError, StoreError
+from otel_bridge.pipeline.index.health import IndexInfo, check_file, index_info
+from otel_bridge.pipeline.index.opening import reading, repair
+from otel_bridge.store.lock import WriterLock
 
 _MIB = 1024 * 1024
 
@@ -42,9 +44,21 @@ def info_command(*, data_dir: Path | None, as_json: bool) -> None:
 @json_option
 def check_command(*, data_dir: Path | None, as_json: bool) -> None:
     """Check that the index is sound and that transcripts are as they were read. Exits with 1 if it is not sound."""
-    with reading(index_path(data_dir)) as place:
-        checks = check_index(place)
-    print_checks(checks, as_json=as_json)
+    print_checks(check_file(index_path(data_dir)), as_json=as_json)
+
+
+@command.command("repair", epilog="Example: otel-bridge db repair")
+@data_dir_option
+def repair_command(*, data_dir: Path | None) -> None:
+    """Mend a damaged index: what only it has is kept, all else is read again from the transcripts."""
+    path = index_path(data_dir)
+    if not path.exists():
+        raise StoreError(f"there is no index at {path}; `otel-bridge sync` makes one")
+    with WriterLock(path) as lock:
+        if not lock.acquire(holder("db repair")):
+            raise BusyError(f"the index {path} is being written by {lock.holder()}; end that first")
+    is_mended = repair(path, "", holder=holder("db repair"), notify=lambda line: say(f"! {line}"))
+    say("run `otel-bridge sync` to fill it" if is_mended else f"nothing to repair in {path}")
 
 
 def _lines(info: IndexInfo) -> list[tuple[str, str]]:

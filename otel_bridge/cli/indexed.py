@@ -91,8 +91,12 @@ def current_index(data_dir: Path | None, *, or_samples: bool = False, no_sync: b
             raise StoreError(
                 f"the index {source.path} cannot be read: {error}; `otel-bridge db check` tells more"
             ) from error
-        repair(source.path, str(error), holder=holder("sync"), notify=_warn)
-        raise StoreError(f"the index {source.path} was damaged and is made anew: run the command again") from error
+        if repair(source.path, str(error), holder=holder("sync"), notify=_warn):
+            raise StoreError(f"the index {source.path} was damaged and is mended: run the command again") from error
+        raise StoreError(
+            f"the index {source.path} could not be read: {error}; run the command again, and `otel-bridge db check` if"
+            " that does not help"
+        ) from error
 
 
 def index_now(source: Source, *, command: str, options: IndexOptions, wait_s: float = 0) -> PassReport:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
-from sqlite3 import Connection
+from pathlib import Path
+from sqlite3 import Connection, DatabaseError
 
 from msgspec import Struct
 
+from otel_bridge.errors import StoreError
 from otel_bridge.pipeline.checks import FAILED, OK, WARNING, Check
+from otel_bridge.pipeline.index.opening import reading, unreadable_files
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.plan import DATA_VERSION
 from otel_bridge.sources.transcript.growth import Checkpoint, begins_as_read
@@ -15,6 +19,7 @@ from otel_bridge.store.cells import from_pusd
 from otel_bridge.store.files import StoredFile, all_files
 from otel_bridge.store.ledger import pending_sessions
 from otel_bridge.store.pruning import used_bytes
+from otel_bridge.store.soundness import structural_damage, word_damage
 
 
 class TargetInfo(Struct):
@@ -79,25 +84,59 @@ def index_info(place: IndexPlace) -> IndexInfo:
     )
 
 
+def check_file(path: Path) -> list[Check]:
+    """Look at an index as ``check_index`` does; one that cannot even be opened is a failed check.
+
+    Raises:
+        StoreError: there is none, or not of this version.
+    """
+    try:
+        with reading(path) as place:
+            return check_index(place)
+    except (StoreError, DatabaseError) as error:
+        cause = error if isinstance(error, DatabaseError) else error.__cause__
+        if not isinstance(cause, DatabaseError):
+            raise
+        return [Check("structure", FAILED, f"{path}: {cause}", _REPAIR)]
+
+
 def check_index(place: IndexPlace) -> list[Check]:
-    """Look at the file's structure, at the words of the search, and whether transcripts are those that were read."""
-    return [_structure(place), _words(place), _transcripts(place), _settled(place)]
+    """Look at the file's structure, the words of the search, extracts, transcripts, and what waits to be settled."""
+    looks = {
+        "structure": _structure, "search": _words, "extracts": _extracts, "transcripts": _transcripts,
+        "sessions": _settled,
+    }  # fmt: skip
+    return [_looked(name, look, place) for name, look in looks.items()]
+
+
+_REPAIR = "run `otel-bridge db repair`: it keeps what only the index has"
+
+
+def _looked(name: str, look: Callable[[IndexPlace], Check], place: IndexPlace) -> Check:
+    try:
+        return look(place)
+    except DatabaseError as error:
+        return Check(name, FAILED, f"cannot be looked at: {error}", _REPAIR)
 
 
 def _structure(place: IndexPlace) -> Check:
-    found = [row[0] for row in place.connection.execute("PRAGMA integrity_check(5)")]
-    if found == ["ok"]:
-        return Check("structure", OK, f"{place.path} is sound")
-    advice = "run `otel-bridge sync`: it sets the file aside and makes it anew"
-    return Check("structure", FAILED, "; ".join(map(str, found)), advice)
+    found = structural_damage(place.connection)
+    return Check("structure", FAILED, found, _REPAIR) if found else Check("structure", OK, f"{place.path} is sound")
 
 
 def _words(place: IndexPlace) -> Check:
-    missing = "SELECT count(*) FROM texts WHERE id NOT IN (SELECT id FROM texts_fts_docsize)"
-    count = _number(place.connection, missing)
-    if not count:
-        return Check("search", OK, "every text can be found")
-    return Check("search", FAILED, f"{count:,} texts cannot be found", "remove the index and run `otel-bridge sync`")
+    found = word_damage(place.connection)
+    return Check("search", FAILED, found, _REPAIR) if found else Check("search", OK, "every text can be found")
+
+
+def _extracts(place: IndexPlace) -> Check:
+    found = unreadable_files(place.connection)
+    if not found:
+        return Check("extracts", OK, "all can be read")
+    first = f"of {len(found):,} transcripts they cannot be read, first {found[0].path}"
+    if any(file.is_present for file in found):
+        return Check("extracts", FAILED, first, _REPAIR)
+    return Check("extracts", WARNING, f"{first}; these are gone, and rows are all there is of them")
 
 
 def _transcripts(place: IndexPlace) -> Check:

@@ -14,9 +14,10 @@ from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError, 
 from otel_bridge.sources.transcript.calls import fingerprint
 from otel_bridge.store import kinship
 from otel_bridge.store.database import open_reader, open_writer, transaction
-from otel_bridge.store.files import all_files, read_chunks
+from otel_bridge.store.files import StoredFile, all_files, read_chunks
 from otel_bridge.store.lock import WriterLock
 from otel_bridge.store.salvage import discard, salvage, set_aside
+from otel_bridge.store.soundness import mend_words, structural_damage
 
 _LOOK_EVERY_S = 0.05
 
@@ -75,11 +76,36 @@ def is_damage(error: sqlite3.Error) -> bool:
     return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def repair(path: Path, damage: str, *, holder: str, notify: Callable[[str], None]) -> None:
-    """Recover an index that turned out to be damaged while it was used, unless another process does."""
+def repair(path: Path, damage: str, *, holder: str, notify: Callable[[str], None]) -> bool:
+    """Mend an index that turned out to be damaged, and tell whether that was done here.
+
+    It is looked at again first: another process may be mending it, or have done so. A damaged file is made anew, words
+    of the search are made anew in their place, and files whose extracts cannot be unpacked are read again by the next
+    pass.
+
+    Raises:
+        StoreError: there is none, or nothing can be written there.
+    """
     with WriterLock(path) as lock:
-        if lock.acquire(holder):
-            recover(path, damage, notify).close()
+        if not lock.acquire(holder):
+            return False
+        found = _structural_damage(path)
+        if found:
+            recover(path, damage or found, notify).close()
+            return True
+        with closing(open_writer(path)) as connection:
+            has_mended_words = mend_words(connection)
+            to_read = _read_again(connection)
+    if has_mended_words:
+        notify(f"the words of the search in {path} were not those of its texts: they are made anew")
+    if to_read:
+        notify(f"what the index {path} has of {to_read} transcripts cannot be read: the next pass reads them again")
+    return has_mended_words or bool(to_read)
+
+
+def unreadable_files(connection: sqlite3.Connection) -> list[StoredFile]:
+    """Return the files whose extracts cannot be unpacked: they are damaged, or of another version."""
+    return [file for file in all_files(connection) if not _is_readable(connection, file)]
 
 
 def recover(path: Path, damage: str, notify: Callable[[str], None]) -> sqlite3.Connection:
@@ -128,6 +154,32 @@ def open_or_recover(path: Path, notify: Callable[[str], None]) -> sqlite3.Connec
             return recover(path, str(error), notify)
     except (sqlite3.DatabaseError, OSError) as error:
         raise StoreError(f"cannot write the index {path}: {error}; is there room on the disk?") from error
+
+
+def _structural_damage(path: Path) -> str:
+    try:
+        with closing(open_reader(path)) as connection:
+            return structural_damage(connection)
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise StoreError(f"the index {path} cannot be read: {error}") from error
+        return str(error)
+
+
+def _read_again(connection: sqlite3.Connection) -> int:
+    """Let the next pass read the files anew whose extracts cannot be unpacked; return how many of them are there."""
+    present = [(file.id,) for file in unreadable_files(connection) if file.is_present]
+    with transaction(connection):
+        connection.executemany("UPDATE files SET data_version = 0 WHERE id = ?", present)
+    return len(present)
+
+
+def _is_readable(connection: sqlite3.Connection, file: StoredFile) -> bool:
+    try:
+        unpack_all(read_chunks(connection, file.id, with_tail=True))
+    except ForeignFormatError:
+        return False
+    return True
 
 
 def _beside(path: Path) -> Path:
