@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import click
 
 
@@ -11,5 +13,6 @@ def printable(text: str) -> str:
 
 
 def say(line: str) -> None:
-    """Tell the user something that is no result."""
-    click.echo(printable(line), err=True)
+    """Tell the user something that is no result; on a full disk or behind a closed pipe nobody can be told."""
+    with suppress(OSError):
+        click.echo(printable(line), err=True)

@@ -68,6 +68,19 @@ def test_a_watch_goes_on_when_its_full_disk_has_room_again(watched: Watched) -> 
     watched.assert_nothing_lost_or_doubled()
 
 
+def test_a_watch_lives_on_where_its_messages_fill_the_disk(watched: Watched) -> None:
+    """Nobody can be told meanwhile."""
+    with watching(watched) as watch:
+        watched.caught_up(watch)
+        limit_files(watch.pid, 0)
+        watched.grow(1, 2, 3, turns=20, words=300)
+        time.sleep(3)
+        assert not watch.has_ended
+        limit_files(watch.pid, NO_LIMIT)
+        watched.caught_up(watch)
+    watched.assert_nothing_lost_or_doubled()
+
+
 def test_a_sync_on_a_full_disk_says_so_and_the_next_one_does_it_all(watched: Watched) -> None:
     assert watched.sync().returncode == 0
     watched.grow(1, 2, 3, turns=20, words=300)
