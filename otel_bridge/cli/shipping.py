@@ -41,8 +41,8 @@ def ship_pending(place: IndexPlace, library: Library, target: Target) -> ExportS
     now_ns = time.time_ns()
     ledger = Ledger(place.connection, target.places)
     known = set(library.session_ids)
-    pending = [session_id for session_id in ledger.pending() if session_id in known]
-    idle = [session_id for session_id in ledger.idle_sessions(now_ns - target.options.idle_ns) if session_id in known]
+    pending = [session_id for session_id in ledger.pending(now_ns) if session_id in known]
+    idle = [session_id for session_id in ledger.idle_sessions(target.options.idle_ns, now_ns) if session_id in known]
     shipper = Shipper(library, ledger, target.open_sink, target.options, now_ns=now_ns)
     with progress_bars("sending", in_bytes=False) as (set_progress,):
         return shipper.ship(pending, idle=idle, progress=set_progress)

@@ -27,6 +27,7 @@ class StoredFile(Struct):
     inode: int
     size_bytes: int
     mtime_ns: int
+    found_ns: int
     offset_bytes: int
     lines: int
     crc: int

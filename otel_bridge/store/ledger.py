@@ -73,15 +73,26 @@ def note_shipped(connection: Connection, target: int, session_id: str, revision:
     )
 
 
+_PENDING = """
+SELECT sessions.session_id FROM sessions LEFT JOIN shipped
+  ON shipped.session_id = sessions.session_id AND shipped.target = ?
+WHERE shipped.revision IS NOT sessions.revision
+ORDER BY ended_ns DESC, sessions.session_id
+"""
+_HEADLESS = """
+SELECT session_id FROM files GROUP BY session_id
+HAVING min(agent_id IS NOT NULL) AND max(found_ns) > ?
+"""
+
+
 def pending_sessions(connection: Connection, target: int | None) -> list[str]:
     """Return the sessions of which a target lacks something, the newest first: live work goes before history.
 
     A target that nothing was ever sent to (``None``) lacks all of them.
     """
-    rows = connection.execute(
-        "SELECT sessions.session_id FROM sessions LEFT JOIN shipped"
-        " ON shipped.session_id = sessions.session_id AND shipped.target = ?"
-        " WHERE shipped.revision IS NOT sessions.revision ORDER BY ended_ns DESC, sessions.session_id",
-        (target or 0,),
-    )
-    return [session_id for (session_id,) in rows]
+    return [session_id for (session_id,) in connection.execute(_PENDING, (target or 0,))]
+
+
+def headless_sessions(connection: Connection, since_ns: int) -> set[str]:
+    """Return the sessions of which only sub-agents' files are known, the newest of them found after a time."""
+    return {session_id for (session_id,) in connection.execute(_HEADLESS, (since_ns,))}

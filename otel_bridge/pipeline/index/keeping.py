@@ -184,11 +184,11 @@ class Keeper:
     def _shipped(self, target: Target) -> ExportSummary:
         connection, now_ns = self.place.connection, self._clock()
         ledger = self._ledger_of(target)
-        idle = ledger.idle_sessions(now_ns - target.options.idle_ns)
+        idle = ledger.idle_sessions(target.options.idle_ns, now_ns)
         library = StoredLibrary(connection, now_ns=now_ns, session_ids=())
         shipper = Shipper(library, ledger, target.open_sink, target.options, now_ns=now_ns)
-        summary = shipper.ship(ledger.pending(), idle=idle, only_once=True)
-        self.pending = len(ledger.pending())
+        summary = shipper.ship(ledger.pending(now_ns), idle=idle, only_once=True)
+        self.pending = len(ledger.pending(now_ns))
         return summary
 
     def _ledger_of(self, target: Target) -> Ledger:

@@ -10,6 +10,7 @@ from sqlite3 import Connection, DatabaseError
 from msgspec import Struct, field
 
 from otel_bridge import semconv
+from otel_bridge.model import IDLE_TURN_NS
 from otel_bridge.store import ledger as store
 from otel_bridge.store.database import transaction
 from otel_bridge.store.ledger import Series
@@ -48,17 +49,26 @@ class Ledger:
         self._loads: dict[tuple[Signal, str], _Load] = {}
         self._keys: dict[Signal, list[bytes]] = {signal: [] for signal in places}
 
-    def pending(self) -> list[str]:
-        """Return the sessions of which some target lacks something, the newest first."""
-        lists = (store.pending_sessions(self._connection, target) for target in self._targets.values())
-        return list(dict.fromkeys(session_id for sessions in lists for session_id in sessions))
+    def pending(self, now_ns: int) -> list[str]:
+        """Return the sessions of which some target lacks something, the newest first.
 
-    def idle_sessions(self, until_ns: int) -> list[str]:
-        """Return the sessions with an open turn in which nothing happened since a time."""
+        Sub-agents whose main transcript is not there wait for it as long as a turn may be idle: it says which turns
+        they belong to.
+        """
+        lists = (store.pending_sessions(self._connection, target) for target in self._targets.values())
+        return self._with_head((session_id for sessions in lists for session_id in sessions), now_ns)
+
+    def idle_sessions(self, idle_ns: int, now_ns: int) -> list[str]:
+        """Return the sessions with an open turn in which nothing happened for so long."""
         rows = self._connection.execute(
-            "SELECT session_id FROM sessions WHERE open_until_ns BETWEEN 1 AND ?", (until_ns,)
+            "SELECT session_id FROM sessions WHERE open_until_ns BETWEEN 1 AND ?", (now_ns - idle_ns,)
         )
-        return [session_id for (session_id,) in rows]
+        return self._with_head((session_id for (session_id,) in rows), now_ns)
+
+    def _with_head(self, session_ids: Iterable[str], now_ns: int) -> list[str]:
+        wanted = dict.fromkeys(session_ids)
+        headless = store.headless_sessions(self._connection, now_ns - IDLE_TURN_NS) if wanted else set()
+        return [session_id for session_id in wanted if session_id not in headless]
 
     def lacking(self, signal: Signal, session_id: str) -> bool:
         """Tell whether the target of a signal lacks a session's present revision."""

@@ -86,7 +86,7 @@ def index_files(
         for batch in _batches(_readings(plan.jobs, place, now_ns, options), plan.jobs, progress):
             with transaction(connection):
                 for reading in batch:
-                    write_reading(connection, reading)
+                    write_reading(connection, reading, now_ns=now_ns)
                     _count(report, reading)
     made = [job.session_id for job in plan.jobs if job.is_new]
     report.sessions = settle(place, now_ns=now_ns, made=made, workers=options.workers)

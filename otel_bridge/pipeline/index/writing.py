@@ -22,7 +22,7 @@ from otel_bridge.store.rows import session_rows
 from otel_bridge.store.tables import insert_sessions
 
 
-def write_reading(connection: Connection, reading: SessionReading) -> None:
+def write_reading(connection: Connection, reading: SessionReading, *, now_ns: int) -> None:
     """Write what the files of a session brought. Its rows are made when it is settled, but for a new session's."""
     session_id = reading.job.session_id
     is_reread = any(file.is_rewritten and file.job.stored is not None for file in reading.files)
@@ -33,7 +33,7 @@ def write_reading(connection: Connection, reading: SessionReading) -> None:
     for left_id in left:
         kinship.mark_unsettled(connection, kinship.family_of(connection, left_id))
     for file in reading.files:
-        _write_file(connection, session, file)
+        _write_file(connection, session, file, now_ns)
         kinship.add_calls(connection, session, file.keys)
     for changed_id in sorted(left | {session_id} if is_reread else left):
         _count_calls_anew(connection, changed_id)
@@ -73,8 +73,8 @@ def _session_row(connection: Connection, reading: SessionReading) -> int:
     return session
 
 
-def _write_file(connection: Connection, session: int, reading: FileReading) -> None:
-    file_id = files.put_file(connection, _row(connection, reading))
+def _write_file(connection: Connection, session: int, reading: FileReading, now_ns: int) -> None:
+    file_id = files.put_file(connection, _row(connection, reading, now_ns))
     if not reading.is_readable:
         return
     if reading.is_rewritten and reading.job.stored is not None:
@@ -87,7 +87,7 @@ def _write_file(connection: Connection, session: int, reading: FileReading) -> N
     texts.add_texts(connection, session, file_id, reading.texts)
 
 
-def _row(connection: Connection, reading: FileReading) -> StoredFile:
+def _row(connection: Connection, reading: FileReading, now_ns: int) -> StoredFile:
     """Return the row of a file that was read, or could not be: then it keeps what it had."""
     job, file = reading.job, reading.job.file
     is_other = job.has_moved and (reading.is_rewritten or not reading.is_readable)
@@ -105,6 +105,7 @@ def _row(connection: Connection, reading: FileReading) -> StoredFile:
         inode=file.identity[1],
         size_bytes=file.size_bytes,
         mtime_ns=file.mtime_ns,
+        found_ns=before.found_ns if before is not None else now_ns,
         offset_bytes=checkpoint.offset_bytes,
         lines=checkpoint.lines,
         crc=checkpoint.crc,

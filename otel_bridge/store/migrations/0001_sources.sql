@@ -15,12 +15,13 @@ CREATE TABLE files (
   inode          INTEGER NOT NULL,
   size_bytes     INTEGER NOT NULL,     -- when it was last looked at, as mtime_ns
   mtime_ns       INTEGER NOT NULL,
+  found_ns       INTEGER NOT NULL,     -- when it was first looked at
   offset_bytes   INTEGER NOT NULL,     -- the checkpoint: read so far, always to the end of a line
   lines          INTEGER NOT NULL,
   crc            INTEGER NOT NULL,     -- of everything before the offset
   account        BLOB NOT NULL,        -- what became of these lines
   tail_account   BLOB NOT NULL,        -- the same of a last line without newline
-  meta           BLOB,                 -- a sub-agent's meta file, as it is
+  meta           BLOB,                 -- what a sub-agent's meta file says, as JSON
   meta_mtime_ns  INTEGER NOT NULL,     -- 0 without one
   is_present     INTEGER NOT NULL,     -- 0 where the file is gone: what it said is preserved only here
   is_readable    INTEGER NOT NULL,     -- 0 where the last attempt failed

@@ -103,7 +103,7 @@ def ship(
     ledger = Ledger(world.connection, places)
     options = ShipOptions(convert, tuple(places), idle_ns)
     shipper = Shipper(world.library(), ledger, receiver.open, options, now_ns=now_ns)
-    return shipper.ship(ledger.pending(), idle=ledger.idle_sessions(now_ns - idle_ns), only_once=only_once)
+    return shipper.ship(ledger.pending(now_ns), idle=ledger.idle_sessions(idle_ns, now_ns), only_once=only_once)
 
 
 def exported(world: World, options: ConvertOptions = DEFAULTS) -> Receiver:

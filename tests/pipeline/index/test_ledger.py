@@ -19,10 +19,11 @@ from otel_bridge.telemetry import (
 )
 from tests.pipeline.index.receiver import OTHER_PLACES, PLACES
 from tests.pipeline.index.world import World, append
-from tests.transcripts import OTHER, SID, ask, at_ns, prompt, response, session_file, tool_use
+from tests.transcripts import FAR_FUTURE_S, OTHER, SID, ask, at_ns, prompt, response, session_file, tool_use
 
 TOKENS = Metric("tokens", "{token}", Instrument.COUNTER)
 COST = Metric("cost", "USD", Instrument.COUNTER)
+NOW_NS = at_ns(FAR_FUTURE_S)
 OF_SESSION = {semconv.SESSION_ID: SID}
 
 
@@ -138,13 +139,13 @@ def test_a_session_is_pending_until_all_signals_have_it(known: World) -> None:
     ledger = later(known)
     for item in (span(1), event(1)):
         sent(ledger, item)
-        assert ledger.pending() == [SID]
+        assert ledger.pending(NOW_NS) == [SID]
     sent(ledger, point(1))
-    assert ledger.pending() == []
+    assert ledger.pending(NOW_NS) == []
     assert [later(known).lacking(signal, SID) for signal in Signal] == [False] * 3
     append(known.projects / "-home-dev-widgets" / f"{SID}.jsonl", prompt("More", at=60))
     known.update()
-    assert ledger.pending() == [SID]
+    assert ledger.pending(NOW_NS) == [SID]
 
 
 def test_a_session_that_changes_while_it_is_sent_stays_pending(known: World) -> None:
@@ -189,7 +190,7 @@ def test_sessions_with_an_open_turn_are_idle_after_a_time(world: World) -> None:
     session_file(world.root, OTHER, prompt(), response("msg_2", at=5))
     world.now = 11
     world.update()
-    assert [later(world).idle_sessions(at_ns(until)) for until in (9, 10)] == [[], [SID]]
+    assert [later(world).idle_sessions(1_000_000_000, at_ns(now)) for now in (10, 11)] == [[], [SID]]
 
 
 # --- writing it down -------------------------------------------------------------------------------------------------
@@ -236,8 +237,8 @@ def test_asking_writes_nothing(known: World) -> None:
     """A target becomes one when something is sent to it."""
     before = known.connection.total_changes
     ledger = later(known)
-    assert ledger.pending() == [SID]
-    ledger.idle_sessions(0)
+    assert ledger.pending(NOW_NS) == [SID]
+    ledger.idle_sessions(0, NOW_NS)
     assert ledger.lacking(Signal.TRACES, SID)
     assert known.connection.total_changes == before
     assert known.one("SELECT count(*) FROM targets") == 0

@@ -62,10 +62,16 @@ def busy(world: World) -> World:
 
 def assert_same_items(found: Receiver, wanted: Receiver) -> None:
     """Compare ids, contents and points, doubles too."""
+    assert_same_end(found, wanted)
+    assert drawn(found.points) == drawn(wanted.points)
+
+
+def assert_same_end(found: Receiver, wanted: Receiver) -> None:
+    """Compare ids and contents of spans and events, doubles too, and the last value of every series."""
     for kind in ("spans", "events"):
         assert ids(getattr(found, kind)) == ids(getattr(wanted, kind))
         assert by_id(getattr(found, kind)) == by_id(getattr(wanted, kind))
-    assert drawn(found.points) == drawn(wanted.points)
+    assert newest(found.points) == newest(wanted.points)
 
 
 # --- once ------------------------------------------------------------------------------------------------------------
@@ -126,6 +132,41 @@ def test_after_a_turn_only_that_turn_is_sent(world: World) -> None:
     wanted = exported(world)
     assert by_id(receiver.spans) == by_id(wanted.spans)
     assert newest(receiver.points) == newest(wanted.points)
+
+
+def test_sub_agents_that_come_before_their_session_are_not_sent_without_it(world: World) -> None:
+    """Old transcripts, copied in any order: whose the sub-agents are only the main transcript says."""
+    receiver = Receiver()
+    hers = {"agentId": "a1", "isSidechain": True}
+    agent_file(world.root, SID, "a1", prompt("Find it", at=2, **hers), response("msg_2", at=3, stop="tool_use", **hers))
+    world.update()
+    ship(world, receiver)
+    world.now += 60
+    world.update()
+    ship(world, receiver, idle_s=60)
+    assert receiver.spans == []
+    asked = tool_use("toolu_1", "Task", prompt="Find it")
+    session_file(world.root, SID, prompt(at=0), response("msg_1", asked, at=1, stop="tool_use"), prompt(at=9))
+    world.update()
+    ship(world, receiver)
+    assert by_id(receiver.spans) == by_id(exported(world).spans)
+    assert len(receiver.spans) > 3
+
+
+def test_sub_agents_whose_session_does_not_come_are_sent_alone(world: World) -> None:
+    """Half an hour after they were found; until then every pass leaves them alone."""
+    receiver = Receiver()
+    hers = {"agentId": "a1", "isSidechain": True}
+    agent_file(world.root, SID, "a1", prompt("Find it", at=2, **hers), response("msg_2", at=3, stop="tool_use", **hers))
+    world.update()
+    world.now += 1700
+    assert world.update().rows_written == 0
+    ship(world, receiver)
+    assert receiver.spans == []
+    world.now += 102
+    world.update()
+    ship(world, receiver)
+    assert_same_end(receiver, exported(world))
 
 
 def test_two_targets_do_not_mix(busy: World) -> None:
@@ -231,7 +272,7 @@ def test_a_round_sends_one_load(world: World, monkeypatch: pytest.MonkeyPatch) -
     receiver = Receiver()
     for left in (2, 1, 0):
         assert ship(world, receiver, only_once=True).sessions == 1
-        assert len(Ledger(world.connection, PLACES).pending()) == left
+        assert len(Ledger(world.connection, PLACES).pending(at_ns(world.now))) == left
     assert_same_items(receiver, exported(world))
 
 
@@ -376,7 +417,7 @@ def test_progress_is_told_in_sessions(busy: World) -> None:
     told: list[tuple[int, int]] = []
     ledger, options = Ledger(busy.connection, PLACES), ShipOptions(ConvertOptions(), tuple(Signal))
     shipper = Shipper(busy.library(), ledger, Receiver().open, options, now_ns=at_ns(FAR_FUTURE_S))
-    shipper.ship(ledger.pending(), progress=lambda *done: told.append(done))
+    shipper.ship(ledger.pending(at_ns(busy.now)), progress=lambda *done: told.append(done))
     assert told == [(3, 3)]
 
 
