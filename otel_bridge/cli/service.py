@@ -68,8 +68,8 @@ def run_service(
                 keeper.find_target = partial(
                     keeping.target, to, give_up_s=_GIVE_UP_S, tell=cache(say), notify=lambda _: None, is_modest=True
                 )
-            say(f"watching {', '.join(map(str, source.roots)) or 'for transcripts to come'}; Ctrl-C ends it")
             with serve(keeper, source), _until_signal() as stop:
+                say(f"watching {', '.join(map(str, source.roots)) or 'for transcripts to come'}; Ctrl-C ends it")
                 _run(keeper, lambda: _roots(keeping, source), stop, look_every_s)
         finally:
             keeper.place.connection.close()
