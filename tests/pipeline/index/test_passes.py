@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from otel_bridge.errors import NotFoundError
-from otel_bridge.pipeline.index import passes, settling
+from otel_bridge.pipeline.index import passes, plan, settling, writing
 from otel_bridge.pipeline.index.passes import IndexOptions, index_files
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.sources.transcript import lines as transcript_lines
@@ -396,6 +396,55 @@ def test_what_a_transaction_wrote_before_an_end_is_not_read_again(
     assert 1 <= world.one("SELECT count(*) FROM files") < 4
     report = world.reopened().update()
     assert 1 <= report.files_read < 4
+    check(world)
+
+
+# --- versions --------------------------------------------------------------------------------------------------------
+
+
+def upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let reading a file give something else from now on."""
+    newer = plan.DATA_VERSION + 1
+    for module in (plan, writing):
+        monkeypatch.setattr(module, "DATA_VERSION", newer)
+
+
+def test_another_version_of_the_reader_reads_anew_what_is_there_and_keeps_the_rest(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was deleted nobody can read again; a pass later nothing is left to do."""
+    paths = family(world)
+    world.update()
+    paths[1].unlink()
+    paths[3].unlink()
+    world.update()
+    before, older = all_rows(world.connection), plan.DATA_VERSION
+    world.connection.execute("UPDATE turns SET cwd = 'as an older version read it' WHERE session = 1")
+    upgrade(monkeypatch)
+    report = world.update()
+    assert (report.files_read, report.lines_read) == (2, 10)
+    after = all_rows(world.connection)
+    assert {name: rows for name, rows in after.items() if name != "files"} == {
+        name: rows for name, rows in before.items() if name != "files"
+    }
+    versions = world.connection.execute("SELECT is_present, data_version FROM files").fetchall()
+    assert sorted(versions) == [(0, older), (0, older), (1, older + 1), (1, older + 1)]
+    assert world.update().files_read == 0
+
+
+def test_a_file_that_comes_back_is_read_by_the_version_that_finds_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had been gone when the version changed."""
+    path = family(world)[3]
+    world.update()
+    content = path.read_bytes()
+    path.unlink()
+    world.update()
+    upgrade(monkeypatch)
+    world.update()
+    path.write_bytes(content)
+    assert world.update([path]).lines_read == 2
     check(world)
 
 
