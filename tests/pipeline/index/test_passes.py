@@ -123,6 +123,18 @@ def test_a_removed_session_is_passed_over_until_it_grows(world: World) -> None:
     assert world.one("SELECT calls FROM sessions") == 2
 
 
+def test_a_removed_session_grows_with_any_of_its_files(world: World) -> None:
+    """All of them are weighed, though only one of them changed."""
+    main, agent, *_ = family(world)
+    size = main.stat().st_size + agent.stat().st_size
+    world.connection.execute("INSERT INTO pruned VALUES (?, ?, '', 0, 0, 0)", (SID, size))
+    world.update()
+    append(agent, response("msg_b", at=3))
+    world.update([agent])
+    assert world.one("SELECT calls FROM sessions WHERE session_id = ?", SID) == 3
+    check(world)
+
+
 # --- what changed, named by its paths --------------------------------------------------------------------------------
 
 
