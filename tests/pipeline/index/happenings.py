@@ -71,8 +71,8 @@ class Life:
         self._rests: dict[Path, bytes] = {}
         """What is still to be written of a line."""
         self._number = 0
-        self._asked = 0
-        """Number of the last tool call that has no result yet."""
+        self._asked: dict[str, int] = {}
+        """Number of the last tool call of each session that has no result yet."""
         self._clock = 0.0
 
     # --- what is written ---
@@ -86,7 +86,7 @@ class Life:
         self.world.now = self._clock + 1
         return self._clock
 
-    def lines(self, chance: random.Random, place: Line) -> list[Line | bytes]:
+    def lines(self, chance: random.Random, place: Line, session_id: str) -> list[Line | bytes]:
         """Write a few lines that follow each other: an exchange, or a note of the client's."""
         n, at = self.number(), self.time(chance)
         tool = tool_use(f"toolu_{n}", "Bash", command=f"git commit -m {n}")
@@ -95,7 +95,7 @@ class Life:
         closing = response(f"msg_{n}b", at=at + 0.5, **place)
         exchange = [opening, ask(f"msg_{n}", tool, at=at + 0.1, **place)]
         answer = tool_result(f"toolu_{n}", f"[main {n:07x}] x", at=at + 0.3, **place)
-        late = tool_result(f"toolu_{self._asked}", f"[main {n:07x}] x", at=at + 0.3, **place)
+        late = tool_result(f"toolu_{self._asked.get(session_id, 0)}", f"[main {n:07x}] x", at=at + 0.3, **place)
         choices: list[list[Line | bytes]] = [
             [*exchange, answer, closing],
             exchange,
@@ -110,14 +110,15 @@ class Life:
             [b"garbage\n", meta("mode", mode="normal"), b"\n"],
         ]
         chosen = chance.choice(choices)
-        self._asked = n if chosen is exchange else self._asked
+        if chosen is exchange:
+            self._asked[session_id] = n
         return chosen
 
     def lines_of(self, path: Path, chance: random.Random, place: Line) -> list[Line | bytes]:
         """Write a few lines of the session a file belongs to."""
         first = _loaded(path.read_bytes().partition(b"\n")[0])
         session_id = path.stem if not path.name.startswith("agent-") else first.get("sessionId", "")
-        lines = self.lines(chance, place)
+        lines = self.lines(chance, place, session_id)
         return [line if isinstance(line, bytes) else {"sessionId": session_id} | line for line in lines]
 
     def session_id(self) -> str:
@@ -139,12 +140,12 @@ class Life:
 
     def begin(self, chance: random.Random) -> None:
         """Begin a session."""
-        place = chance.choice(PLACES)
+        session_id, place = self.session_id(), chance.choice(PLACES)
         at = self.time(chance)
         lines: list[Line | bytes] = [queue_operation(at=at), prompt(at=at, promptId=f"p{self.number()}", **place)]
         for _ in range(chance.randint(1, 3)):
-            lines += self.lines(chance, place)
-        path = session_file(self.world.root, self.session_id(), *lines, slug=chance.choice(SLUGS))
+            lines += self.lines(chance, place, session_id)
+        path = session_file(self.world.root, session_id, *lines, slug=chance.choice(SLUGS))
         self.changed(touch(path))
 
     def grow(self, chance: random.Random) -> None:
@@ -168,7 +169,7 @@ class Life:
         if main is None or main.parent.name == "subagents":
             return
         agent_id, place = f"a{self.number()}", PLACES[0]
-        lines = [line for line in self.lines(chance, place) if isinstance(line, dict)]
+        lines = [line for line in self.lines(chance, place, agent_id) if isinstance(line, dict)]
         lines = [prompt("look", at=self.time(chance), **place), *lines]
         if chance.random() < 0.3:
             path = old_agent_file(self.world.root, main.stem, agent_id, *lines)
