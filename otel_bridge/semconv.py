@@ -380,7 +380,7 @@ PRICE_DIFFERENCE = _metric(
 _LABELS = (
     Attribute("reason", "string", "Why a record could not be used (`bad_json`, `bad_type` …)"),
     Attribute("signal", "string", "`traces`, `logs` or `metrics`"),
-    Attribute("outcome", "string", "`accepted`, `rejected` or `undelivered`"),
+    Attribute("outcome", "string", "`accepted`, `rejected` or `undelivered` (this time: it is sent again)"),
 )
 OWN_ATTRIBUTES = {attribute.name: attribute for attribute in _LABELS}
 REASON, SIGNAL, OUTCOME = OWN_ATTRIBUTES
@@ -392,7 +392,7 @@ OWN_REJECTED = _own("otel_bridge.records.rejected", _COUNTER, "{record}", "Recor
 OWN_RUNS = _own("otel_bridge.index.runs", _COUNTER, "{run}", "Times the index was brought up to date")
 OWN_RUN_TIME = _own("otel_bridge.index.duration", _COUNTER, "s", "Time those runs took together")
 OWN_SIZE = _own("otel_bridge.index.size", _GAUGE, "By", "What the index takes on the disk")
-OWN_ITEMS = _own("otel_bridge.export.items", _COUNTER, "{item}", "Spans, events and points exported", (SIGNAL, OUTCOME))
+OWN_ITEMS = _own("otel_bridge.export.items", _COUNTER, "{item}", "Items by what became of each try", (SIGNAL, OUTCOME))
 OWN_PENDING = _own("otel_bridge.pending.sessions", _GAUGE, "{session}", "Sessions with something not yet delivered")
 OWN_SYNCED = _own("otel_bridge.last_sync.time", _GAUGE, "s", "When the last run ended, in seconds since 1970")
 OWN_PROBLEMS = _own("otel_bridge.problems", _GAUGE, "{problem}", "What is wrong at the moment; 0 when healthy")

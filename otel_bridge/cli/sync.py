@@ -17,6 +17,7 @@ from otel_bridge.cli.shipping import check_delivery, say_summary, ship_pending
 from otel_bridge.pipeline.export import ExportSummary
 from otel_bridge.pipeline.index.stored import StoredLibrary
 from otel_bridge.settings import worker_count
+from otel_bridge.telemetry import Signal
 
 
 class SyncReport(Struct):
@@ -27,6 +28,7 @@ class SyncReport(Struct):
     lines_read: int
     rows_written: int
     spans_sent: int
+    """Taken by the endpoint, as ``points_sent``."""
     points_sent: int
     seconds: float
 
@@ -54,9 +56,8 @@ def command(*, keeping: Keeping, as_json: bool, give_up_s: float, wait_s: float)
             library = StoredLibrary(place.connection, now_ns=time.time_ns())
             sent = ship_pending(place, library, keeping.target(to, give_up_s=give_up_s))
     seconds = round(time.monotonic() - started_s, 3)
-    report = SyncReport(
-        done.files, done.files_read, done.lines_read, done.rows_written, sent.spans, sent.data_points, seconds
-    )
+    spans, points = (sent.delivery.of(signal).accepted for signal in (Signal.TRACES, Signal.METRICS))
+    report = SyncReport(done.files, done.files_read, done.lines_read, done.rows_written, spans, points, seconds)
     if as_json:
         print_json(report)
     else:

@@ -26,10 +26,11 @@ class ExportSummary(Struct):
     open_turns: int = 0
     """Turns that may still grow: held back, to be sent once they are over."""
     spans: int = 0
+    """Made and handed to the sink, as ``events`` and ``data_points``: what was taken of them is in ``delivery``."""
     events: int = 0
     data_points: int = 0
     calls: int = 0
-    """Model calls in the turns that were sent."""
+    """Model calls in the turns that are not held back."""
     cost_usd: Decimal = Decimal(0)
     """Cost of those calls; unpriced ones are not in it."""
     unpriced_calls: int = 0
@@ -110,7 +111,7 @@ def session_batches(
 
 
 def count_batch(summary: ExportSummary, batch: Batch) -> None:
-    """Count what is sent."""
+    """Count what is handed to a sink."""
     match batch.signal:
         case Signal.TRACES:
             summary.spans += len(batch.items)

@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from html import escape
 
 from otel_bridge import __version__
-from otel_bridge.serving.self_metrics import BridgeState
+from otel_bridge.serving.self_metrics import BridgeState, Outcome
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
 """The content security policy it is sent with: nothing is loaded, run or framed."""
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
+_FINAL = (Outcome.ACCEPTED, Outcome.REJECTED)
 
 _FRAME = """\
 <!doctype html>
@@ -65,8 +67,12 @@ def _rows(state: BridgeState) -> Iterator[tuple[str, ...]]:
     yield "Last sync", moment(state.last_sync_s)
     yield "Not yet delivered", f"{state.pending_sessions:,} sessions"
     sent = {key: count for key, count in state.export_items.items() if count}
-    if sent:
-        yield ("Exported", *(f"{signal}: {count:,} {outcome}" for (signal, outcome), count in sent.items()))
+    answered = [f"{signal}: {count:,} {outcome}" for (signal, outcome), count in sent.items() if outcome in _FINAL]
+    in_vain = [f"{signal}: {count:,}" for (signal, outcome), count in sent.items() if outcome not in _FINAL]
+    if answered:
+        yield ("Exported", *answered)
+    if in_vain:
+        yield ("Tried in vain", *in_vain)
 
 
 def size(size_bytes: float) -> str:

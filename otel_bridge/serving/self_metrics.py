@@ -21,7 +21,7 @@ class Outcome(StrEnum):
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     UNDELIVERED = "undelivered"
-    """Not yet: it will be sent again."""
+    """Not this time: it is sent again, and counts again."""
 
 
 class BridgeState(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from otel_bridge.store.database import FILE_NAME
 from otel_bridge.store.lock import WriterLock
 from tests.cli.commands import environment_of, run
 from tests.cli.invoke import Invoke
-from tests.otlp_server import ACCEPT, BAD, UNAVAILABLE, RecordingServer
+from tests.otlp_server import ACCEPT, BAD, UNAVAILABLE, RecordingServer, Reply, bad_items
 from tests.pipeline.index.world import append, unreadable
 from tests.transcripts import OTHER, SID, prompt, response, session_file, tool_result, tool_use
 
@@ -139,6 +140,26 @@ def test_an_endpoint_is_sent_everything_once(invoke: Invoke, home: Path) -> None
     assert len(sent) == len(set(sent)) == 8
 
 
+@pytest.mark.parametrize("headers", [{"content-type": "text/html"}, {"content-type": "application/octet-stream"}])
+def test_a_login_page_took_nothing(invoke: Invoke, home: Path, headers: dict[str, str]) -> None:
+    """Whatever it calls itself: what counts as sent is what a receiver has taken."""
+    page = Reply(200, headers=headers, body=b"<!DOCTYPE html>\n<html>Please log in</html>")
+    with RecordingServer("http/protobuf", lambda _: page) as server:
+        done = invoke("sync", "--json", "--endpoint", server.endpoint)
+        told = invoke("sync", "--endpoint", server.endpoint)
+    assert (done.code, done.json["spans_sent"], done.json["points_sent"]) == (4, 0, 0)
+    assert re.search(r"data points made for \S+, \S+, \S+: 0 accepted, 0 rejected", told.err)
+
+
+def test_what_was_refused_was_not_sent(invoke: Invoke, home: Path) -> None:
+    """One span of six is refused: five were sent."""
+    is_bad = bad_items(lambda item: getattr(item, "name", "").startswith("execute_tool"))
+    with RecordingServer("http/protobuf", is_bad) as server:
+        done = invoke("sync", "--json", "--endpoint", server.endpoint)
+        spans = server.spans()
+    assert (done.code, done.json["spans_sent"], len(spans)) == (4, 5, 5)
+
+
 def test_what_was_sent_is_told_with_an_endpoint_alone(invoke: Invoke, home: Path) -> None:
     """Who only indexes hears nothing of sending."""
     assert "spans" not in invoke("sync").err
@@ -154,6 +175,7 @@ def test_a_receiver_that_is_away_is_a_code_and_lacks_nothing_later(invoke: Invok
     with RecordingServer("http/protobuf", lambda _: UNAVAILABLE if is_away else ACCEPT) as server:
         done = invoke("sync", "--json", "--endpoint", server.endpoint, "--give-up", "0")
         assert (done.code, done.json["files_read"]) == (4, 2)
+        assert (done.json["spans_sent"], done.json["points_sent"]) == (0, 0)
         is_away = False
         assert invoke("sync", "--endpoint", server.endpoint).code == 0
         assert len(set(server.span_ids())) == len(server.span_ids()) == 6

@@ -9,7 +9,8 @@ from msgspec import structs
 
 from otel_bridge import __version__
 from otel_bridge.serving.page import moment, page, size
-from otel_bridge.serving.self_metrics import BridgeState
+from otel_bridge.serving.self_metrics import BridgeState, Outcome
+from otel_bridge.telemetry import Signal
 from tests.serving.samples import STATE
 
 
@@ -56,6 +57,13 @@ def test_the_page_says_what_is_wrong() -> None:
     assert "The disk is full." in words
     assert "The collector is away." in words
     assert "All is well" not in words
+
+
+def test_what_was_not_taken_is_not_among_what_was_exported() -> None:
+    """It is sent again, and each attempt counts."""
+    items = {(Signal.TRACES, Outcome.ACCEPTED): 5, (Signal.LOGS, Outcome.UNDELIVERED): 640}
+    words = Reading(page(structs.replace(STATE, export_items=items))).words
+    assert "Exported traces: 5 accepted Tried in vain logs: 640" in " ".join(words.split())
 
 
 def test_a_new_bridge_has_a_page_too() -> None:

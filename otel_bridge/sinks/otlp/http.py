@@ -31,6 +31,9 @@ _ADVICE = {
 }
 """Answers about us: no part of the request would fare better."""
 
+_WEB_PAGES = (b"<!doctype", b"<html")
+"""How a login page begins, whatever its content type says."""
+
 
 class HttpTransport:
     """Posts requests to one URL over a pool of kept connections."""
@@ -80,7 +83,7 @@ def classified(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
 
 
 def _taken(status: int, body: bytes, content_type: str) -> Answer:
-    if "html" in content_type:
+    if "html" in content_type or body.lstrip()[:9].lower().startswith(_WEB_PAGES):
         return Refused(f"{status} with a web page", "no OTLP receiver listens there: check host, port and path")
     return accepted(body, content_type)
 
