@@ -60,7 +60,18 @@ class FileLock:
             file.write(holder.encode())
         self._file = file
         _taken.add(self)
+        if not self.is_held:  # it was removed before it was locked: others lock another file
+            self.release()
+            return False
         return True
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether the right is ours and others see that: not where the file was removed or replaced."""
+        try:
+            return self._file is not None and os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
+        except OSError:
+            return False
 
     def holder(self) -> str:
         """Return who has the right, as far as can be read; empty where nobody said so."""

@@ -22,6 +22,9 @@ class MemorySink:
         assert not self.is_aborted
         self.batches.append(batch)
 
+    def flush(self, within_s: float) -> bool:
+        return True
+
     def close(self) -> Delivery:
         self.is_closed = True
         if self._delivery is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Collection, Mapping
 
 import click
 from msgspec import Struct, structs
 
+from otel_bridge.cli.options import Seconds
 from otel_bridge.errors import UsageError
 from otel_bridge.semconv import SCOPE
 from otel_bridge.sinks import Sink
@@ -32,12 +34,14 @@ only_option = click.option(
     help="Send only this signal; may be repeated.",
 )  # fmt: skip
 give_up_option = click.option(
-    "--give-up", "give_up_s", type=click.FloatRange(min=0), default=60, show_default=True, metavar="SECONDS",
+    "--give-up", "give_up_s", type=Seconds(min=0), default=60, show_default=True, metavar="SECONDS",
     help="How long to try again a request that finds nobody or a busy receiver.",
 )  # fmt: skip
 with_paths_option = click.option("--paths", "with_paths", is_flag=True, help="Send working folders and file names too.")
 
 _MODEST_REQUESTS, _MODEST_ITEMS = 2, 512
+_MODEST_QUEUE = 32
+"""What one round sends has to fit: whoever watches does not wait for a receiver."""
 
 SYNC_HEADER = {"x-otel-bridge-sync": "1"}
 """Asks our collector configurations to pass on at once what we send, so that the answer is that of the store: a queue
@@ -97,11 +101,16 @@ def has_destination(env: Mapping[str, str], endpoint: str | None) -> bool:
     return endpoint is not None or any(names_endpoint(env, signal) for signal in Signal)
 
 
-def without_missing_pipelines(to: Destination) -> Destination:
-    """Ask each endpoint whether it knows its signal; leave out, with a sentence, those that know only others."""
+def without_missing_pipelines(to: Destination, *, within_s: float = math.inf) -> Destination:
+    """Ask each endpoint whether it knows its signal; leave out, with a sentence, those that know only others.
+
+    An endpoint that does not answer in time knows all.
+    """
     from otel_bridge.pipeline.checkup import missing_pipelines
 
-    missing = missing_pipelines({config.signal: config for config in to.otlp})
+    missing = missing_pipelines(
+        {config.signal: structs.replace(config, timeout_s=min(config.timeout_s, within_s)) for config in to.otlp}
+    )
     otlp = tuple(config for config in to.otlp if config.signal not in missing)
     return structs.replace(to, otlp=otlp, nowhere=(*to.nowhere, *missing.values()))
 
@@ -145,6 +154,7 @@ def open_sink(
             notify=notify,
             on_settled=on_settled,
             in_flight=_MODEST_REQUESTS if is_modest else IN_FLIGHT,
+            in_queue=_MODEST_QUEUE if is_modest else 0,
             max_items=_MODEST_ITEMS if is_modest else None,
         )
         sinks.insert(0, remote)

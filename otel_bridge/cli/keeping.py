@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -33,6 +34,8 @@ from otel_bridge.settings import environment
 from otel_bridge.telemetry import Signal
 
 _NS_PER_MINUTE = 60 * 1_000_000_000
+_ASK_S = 2.0
+"""Whoever watches does not wait longer to hear which signals a receiver knows."""
 
 
 class Keeping(Struct, frozen=True):
@@ -83,7 +86,7 @@ class Keeping(Struct, frozen=True):
         is_modest: bool = False,
     ) -> Target:
         """Return the target of the ledger; a signal that its endpoint knows nothing of is left out, which is told."""
-        reachable = to if self.only else without_missing_pipelines(to)
+        reachable = to if self.only else without_missing_pipelines(to, within_s=_ASK_S if is_modest else math.inf)
         for sentence in reachable.nowhere:
             tell(f"! {sentence}")
         options = ShipOptions(

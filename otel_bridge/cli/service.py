@@ -15,15 +15,16 @@ import click
 
 from otel_bridge.cli.indexed import Source, holder
 from otel_bridge.cli.keeping import Keeping
+from otel_bridge.cli.options import Seconds
 from otel_bridge.cli.printable import say
 from otel_bridge.cli.progress import progress_bars
 from otel_bridge.pipeline.index.events import file_events
 from otel_bridge.pipeline.index.keeping import Keeper
-from otel_bridge.pipeline.index.opening import writing
+from otel_bridge.pipeline.index.opening import writing_when_possible
 from otel_bridge.settings import environment, present_roots, worker_count
 
 look_every_option = click.option(
-    "--look-every", "look_every_s", type=click.FloatRange(min=1), default=30, show_default=True, metavar="SECONDS",
+    "--look-every", "look_every_s", type=Seconds(min=1), default=30, show_default=True, metavar="SECONDS",
     help="Look at all files so often, whatever events say.",
 )  # fmt: skip
 
@@ -52,7 +53,7 @@ def run_service(
         UsageError: an endpoint makes no sense.
     """
     to, source = keeping.destination(), keeping.source()
-    with writing(source.path, holder=holder(command), notify=lambda line: say(f"! {line}")) as place:
+    with writing_when_possible(source.path, holder=holder(command), notify=cache(_warn)) as place:
         keeper = Keeper(
             place,
             lambda: _roots(keeping, source),
@@ -87,7 +88,7 @@ def _run(keeper: Keeper, roots: Callable[[], list[Path]], stop: Event, look_ever
             keeper.round(changed)
             if roots() != watched:
                 break
-    keeper.round(None)
+    keeper.end()
 
 
 def _warn(line: str) -> None:

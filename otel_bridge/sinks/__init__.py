@@ -81,6 +81,9 @@ class Sink(Protocol):
     def send(self, batch: Batch) -> None:
         """Take a batch over. May block while the sink works off earlier ones; never drops silently."""
 
+    def flush(self, within_s: float) -> bool:
+        """Send what was taken over, wait for answers for so long, and tell whether all of it has a final one."""
+
     def close(self) -> Delivery:
         """Wait until everything is accepted, rejected or given up; say what became of it. Aborts if interrupted."""
 

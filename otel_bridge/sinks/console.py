@@ -30,6 +30,10 @@ class ConsoleSink:
             self._out.write(f"{line}\n")
         self._delivery += Delivery({batch.signal: Counts(accepted=len(batch.items))})
 
+    def flush(self, within_s: float) -> bool:  # noqa: ARG002 - a terminal answers at once
+        """There is nothing to send or to wait for."""
+        return True
+
     def close(self) -> Delivery:
         """Flush; the stream stays open, it is not ours."""
         self._out.flush()

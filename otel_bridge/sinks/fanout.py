@@ -19,6 +19,12 @@ class FanOut:
         for sink in self._sinks:
             sink.send(batch)
 
+    def flush(self, within_s: float) -> bool:
+        """Flush all sinks; they are waited for together."""
+        for sink in self._sinks:
+            sink.flush(0)
+        return all(sink.flush(within_s) for sink in self._sinks)
+
     def close(self) -> Delivery:
         """Close all sinks and add up their accounts. If one fails, the others are aborted."""
         try:

@@ -36,12 +36,17 @@ class FileSink:
             self._packers[batch.signal] = Packer(encoder, _LIMITS)
         self._write(batch.signal, self._packers[batch.signal].add(batch))
 
+    def flush(self, within_s: float) -> bool:  # noqa: ARG002 - a file answers at once
+        """Write what was taken over. DeliveryError if the disk does not take it."""
+        for signal, packer in self._packers.items():
+            self._write(signal, packer.flush())
+        return True
+
     def close(self) -> Delivery:
         """Write the rest and publish the file. DeliveryError if the disk does not take it."""
         if self._is_open:
             try:
-                for signal, packer in self._packers.items():
-                    self._write(signal, packer.flush())
+                self.flush(0)
                 with _delivering():
                     self._output.publish()
             except BaseException:

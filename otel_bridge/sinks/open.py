@@ -25,6 +25,7 @@ def open_otlp_sink(
     max_items: int | None = None,
     retry: RetryPolicy = DEFAULT_RETRY,
     in_flight: int = IN_FLIGHT,
+    in_queue: int = 0,
     notify: Callable[[str], None] = lambda _: None,
     on_settled: OnSettled = lambda _, __: None,
 ) -> Sink:
@@ -45,6 +46,8 @@ def open_otlp_sink(
         wanted = limits or usual
         if max_items is not None:
             wanted = structs.replace(wanted, max_items=max_items)
-        return OtlpSink(config.signal, Packer(encoder, wanted), courier, in_flight, on_settled)
+        return OtlpSink(
+            config.signal, Packer(encoder, wanted), courier, in_flight, in_queue=in_queue, on_settled=on_settled
+        )
 
     return BySignal({config.signal: open_signal(config) for config in configs})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
@@ -15,13 +16,16 @@ from otel_bridge.pipeline.index.ledger import Ledger
 from otel_bridge.pipeline.index.opening import is_damage, open_or_recover, recover
 from otel_bridge.pipeline.index.passes import IndexOptions, PassReport, index_files
 from otel_bridge.pipeline.index.place import IndexPlace
-from otel_bridge.pipeline.index.shipping import OpenSink, ShipOptions, Shipper
+from otel_bridge.pipeline.index.shipping import OpenSink, Shipment, ShipOptions, Shipper
 from otel_bridge.pipeline.index.stored import StoredLibrary
 from otel_bridge.pipeline.index.troubles import Troubles
 from otel_bridge.telemetry import Signal
 
 _INDEX, _TARGET = "index", "target"
 _WRITTEN_AGAIN, _TAKEN_AGAIN = "the index is written again", "the target takes data again"
+
+_PATIENCE_S = 1.0
+"""So long a round waits for a target's answers, and the last one again: files that change meanwhile are not seen."""
 
 
 class Target(Struct):
@@ -73,6 +77,8 @@ class Keeper:
         self._target: Target | None = None
         self._ledger: Ledger | None = None
         """Of the present target; it remembers answers that could not be written down."""
+        self._shipment: Shipment | None = None
+        """What is under way and has no answer yet."""
         self._is_open = True
         self._damage: str | None = None
         """What was found wrong with the index."""
@@ -108,6 +114,18 @@ class Keeper:
             gc.collect()  # putting sessions together leaves cycles: a process that runs for days would grow by them
         return report
 
+    def end(self) -> None:
+        """Look at everything once more, and leave what has no answer soon to whoever comes next."""
+        self.round(None)
+        if self._shipment is not None and self._shipment.is_answered(_PATIENCE_S):
+            self._ship()
+        self._leave_shipment()
+
+    def _leave_shipment(self) -> None:
+        if self._shipment is not None:
+            self._shipment.abort()
+            self._shipment = None
+
     def _index(
         self, changed: Collection[str] | None, progress: Callable[[int, int], None] = lambda _, __: None
     ) -> PassReport:
@@ -139,14 +157,17 @@ class Keeper:
         """Open the index anew where its file is damaged, or is not the one that was opened."""
         if self._is_open and self._damage is None and not self.place.is_gone:
             return
+        self._leave_shipment()
         if self._is_open:
             self.place.connection.close()
             self._is_open, self._ledger = False, None
+        if self.place.lock is not None:
+            self.place.lock.reclaim()
         if self._damage is None or self.place.is_gone:
             connection = open_or_recover(self.place.path, self._notify)
         else:
             connection = recover(self.place.path, self._damage, self._notify)
-        self.place = IndexPlace(self.place.path, connection)
+        self.place = IndexPlace(self.place.path, connection, self.place.lock)
         self._is_open, self._damage = True, None
 
     def _failed(self, what: str, error: sqlite3.DatabaseError | BridgeError) -> None:
@@ -160,16 +181,44 @@ class Keeper:
             self.troubles.begin(what, sentence, over=_WRITTEN_AGAIN)
 
     def _ship(self) -> int:
-        """Ship a part of what waits and return the number of sessions."""
+        """Ship a part of what waits, or see whether it was answered, and return the number of sessions."""
         if self.find_target is None:
             return 0
-        if self._target is None or _TARGET in self.troubles:
-            self._target = self.find_target()
+        patience_s = 0.0
         try:
-            summary = self._shipped(self._target)
+            if self._shipment is None:
+                self._shipment, patience_s = self._load(self.find_target), _PATIENCE_S
+            summary = ExportSummary()
+            if self._shipment is not None:
+                if not self._shipment.is_answered(patience_s):
+                    return 0
+                shipment, self._shipment = self._shipment, None
+                summary = shipment.finish()
+            self._count_pending()
         except (sqlite3.DatabaseError, BridgeError) as error:
             self._failed(_TARGET, error)
             return 0
+        self._take_in(summary)
+        return summary.sessions
+
+    def _load(self, find_target: Callable[[], Target]) -> Shipment | None:
+        """Send a part of what waits on its way; ``None`` where nothing waits."""
+        if self._target is None or _TARGET in self.troubles:
+            self._target = find_target()
+        target, now_ns = self._target, self._clock()
+        ledger = self._ledger_of(target)
+        idle = ledger.idle_sessions(target.options.idle_ns, now_ns)
+        library = StoredLibrary(self.place.connection, now_ns=now_ns, session_ids=())
+        shipper = Shipper(library, ledger, target.open_sink, target.options, now_ns=now_ns)
+        waiting = deque(dict.fromkeys((*ledger.pending(now_ns), *idle)))
+        return shipper.send_some(waiting, idle) if waiting else None
+
+    def _count_pending(self) -> None:
+        assert self._ledger is not None, "what is under way was loaded with it"
+        self.pending = len(self._ledger.pending(self._clock()))
+
+    def _take_in(self, summary: ExportSummary) -> None:
+        """Count a shipment, and tell what went wrong with it."""
         self.tally.exported += summary
         for rejection in summary.delivery.rejections[:3]:
             self._notify(f"rejected {rejection.item}: {rejection.reason}")
@@ -179,17 +228,6 @@ class Keeper:
         else:
             self._is_dirty = self.pending > 0
             self.troubles.end(_TARGET)
-        return summary.sessions
-
-    def _shipped(self, target: Target) -> ExportSummary:
-        connection, now_ns = self.place.connection, self._clock()
-        ledger = self._ledger_of(target)
-        idle = ledger.idle_sessions(target.options.idle_ns, now_ns)
-        library = StoredLibrary(connection, now_ns=now_ns, session_ids=())
-        shipper = Shipper(library, ledger, target.open_sink, target.options, now_ns=now_ns)
-        summary = shipper.ship(ledger.pending(now_ns), idle=idle, only_once=True)
-        self.pending = len(ledger.pending(now_ns))
-        return summary
 
     def _ledger_of(self, target: Target) -> Ledger:
         """Return the ledger of a target, with every answer in it that came so far."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
-from otel_bridge.errors import BusyError, StoreError
+from otel_bridge.errors import StoreError
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError, unpack_all
 from otel_bridge.sources.transcript.calls import fingerprint
@@ -19,7 +20,7 @@ from otel_bridge.store.lock import WriterLock
 from otel_bridge.store.salvage import discard, salvage, set_aside
 from otel_bridge.store.soundness import mend_words, structural_damage
 
-_LOOK_EVERY_S = 0.05
+_TRY_EVERY_S = 1.0
 
 
 @contextmanager
@@ -35,13 +36,40 @@ def writing(
         StoreError: nothing can be written there.
     """
     with WriterLock(path) as lock:
-        deadline = time.monotonic() + wait_s
-        while not lock.acquire(holder):
-            if time.monotonic() >= deadline:
-                raise BusyError(f"the index {path} is being written by {lock.holder()}; it keeps it up to date")
-            time.sleep(_LOOK_EVERY_S)
+        lock.claim(holder, wait_s=wait_s)
         with closing(open_or_recover(path, notify)) as connection:
-            yield IndexPlace(path, connection)
+            yield IndexPlace(path, connection, lock)
+
+
+@contextmanager
+def writing_when_possible(
+    path: Path, *, holder: str, notify: Callable[[str], None], sleep: Callable[[float], object] = time.sleep
+) -> Iterator[IndexPlace]:
+    """Open the index as ``writing`` does, as soon as its disk is neither full nor read-only.
+
+    Raises:
+        BusyError: another process is writing.
+        StoreError: nothing can be written there, and waiting would not help.
+    """
+    with ExitStack() as stack:
+        while True:
+            try:
+                place = stack.enter_context(writing(path, holder=holder, notify=notify))
+                break
+            except StoreError as error:
+                if not _may_pass(error):
+                    raise
+                notify(f"{error}; trying again until it works")
+            sleep(_TRY_EVERY_S)
+        yield place
+
+
+def _may_pass(error: StoreError) -> bool:
+    """Tell the state of a disk from a place that nobody may write to."""
+    cause = error.__cause__
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    return isinstance(cause, OSError) and cause.errno in (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 @contextmanager

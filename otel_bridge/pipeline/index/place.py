@@ -10,13 +10,16 @@ from otel_bridge.sources.transcript.assemble.extract import FileExtract
 from otel_bridge.sources.transcript.assemble.packing import unpack
 from otel_bridge.store.database import open_reader
 from otel_bridge.store.files import read_chunks
+from otel_bridge.store.lock import WriterLock
 
 
 class IndexPlace:
     """An open index and where it lies. A connection that lives through a fork is nobody's: a child opens its own."""
 
-    def __init__(self, path: Path, connection: Connection) -> None:
+    def __init__(self, path: Path, connection: Connection, lock: WriterLock | None = None) -> None:
         self.path = path
+        self.lock = lock
+        """The right to write it, where that was taken."""
         self._connection = connection
         self._process = os.getpid()
         self._identity = _identity(path)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from sqlite3 import Connection
 
@@ -57,15 +58,18 @@ def settle(place: IndexPlace, *, now_ns: int, made: Collection[str] = (), worker
         kinship.mark_settled(connection, done)
     waiting |= dict.fromkeys(_overdue(connection, now_ns))  # not noted: whoever comes next sees it too
     while waiting:
-        settler, mates = _Settler(place, now_ns, fresh - done), set[str]()
+        settler, mates = _Settler(place, now_ns, fresh - done), list[str]()
+        changed: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         for batch in _batches(_each(settler, _by_family(connection, waiting), workers)):
             with transaction(connection):
                 for session_id, session in batch:
-                    mates.update(_write(connection, session_id, session))
+                    for branch in _write(connection, session_id, session):
+                        changed[branch].add(session_id)
+                mates = _mates(connection, changed)  # by their new rows: they were made before all links were written
                 kinship.mark_settled(connection, (session_id for session_id, _ in batch))
                 kinship.mark_unsettled(connection, mates)
         done.update(waiting)
-        waiting = dict.fromkeys(sorted(mates))  # once more at most: what a session links is settled with it
+        waiting = dict.fromkeys(mates)  # once more at most: what a session links is settled with it
     return sorted(done)
 
 
@@ -132,16 +136,23 @@ def _batches(settled: Iterable[_Settled]) -> Iterator[list[_Settled]]:
         yield batch
 
 
-def _write(connection: Connection, session_id: str, session: SettledSession | None) -> list[str]:
-    """Write the rows of a session; return the sessions on whose branches it links something else than before."""
+def _write(connection: Connection, session_id: str, session: SettledSession | None) -> set[tuple[str, str]]:
+    """Write the rows of a session; return the projects and branches for which it links something else than before."""
     if session is None:
-        return []
+        return set()
     update_session(connection, session.rows)
     row_id = kinship.row_id(connection, session_id)
     assert row_id is not None
     set_session_texts(connection, row_id, session.texts, session.started_ns)
-    branches = kinship.put_links(connection, row_id, session.project, session.branch_links)
-    return [mate for mate in kinship.sessions_on_branches(connection, branches) if mate != session_id]
+    return kinship.put_links(connection, row_id, session.project, session.branch_links)
+
+
+def _mates(connection: Connection, changed: Mapping[tuple[str, str], Collection[str]]) -> list[str]:
+    """Return the sessions on branches that others link otherwise than before; these are given by project and branch."""
+    found: set[str] = set()
+    for branch, linking in changed.items():
+        found.update(mate for mate in kinship.sessions_on_branches(connection, [branch]) if linking != {mate})
+    return sorted(found)
 
 
 def _forget_empty(connection: Connection) -> None:

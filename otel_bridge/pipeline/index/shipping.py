@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
+from sqlite3 import DatabaseError
 
 from msgspec import Struct
 
@@ -32,6 +35,31 @@ class ShipOptions(Struct, frozen=True):
     """A turn without activity for so long is sent though it is not over; what follows is added to its trace."""
 
 
+class Shipment:
+    """Items under way: what answers there are is noted by whoever waits for them."""
+
+    def __init__(self, sink: Sink, ledger: Ledger) -> None:
+        self.summary = ExportSummary()
+        self._sink = sink
+        self._ledger = ledger
+
+    def is_answered(self, within_s: float) -> bool:
+        """Wait for answers for so long and tell whether all are there."""
+        return self._sink.flush(within_s)
+
+    def finish(self) -> ExportSummary:
+        """Wait for all answers, note them, and account for what was sent."""
+        self.summary.delivery += self._sink.close()
+        self._ledger.note()
+        return self.summary
+
+    def abort(self) -> None:
+        """Wait for nothing more: what has no answer will be sent again."""
+        self._sink.abort()
+        with suppress(DatabaseError):  # then these are sent again too
+            self._ledger.note()
+
+
 class Shipper:
     """Sends sessions to their targets and keeps the ledger."""
 
@@ -43,50 +71,49 @@ class Shipper:
         self._open_sink = open_sink
         self._options = options
         self._now_ns = now_ns
-        self._idle: frozenset[str] = frozenset()
 
     def ship(
         self,
         session_ids: Iterable[str],
         *,
         idle: Iterable[str] = (),
-        only_once: bool = False,
         progress: Callable[[int, int], None] = lambda _, __: None,
     ) -> ExportSummary:
         """Send what the targets lack of some sessions; stop when a target does not take it.
 
-        ``idle`` are sessions whose open turn may be sent by now, though nothing about them is new. With ``only_once``
-        the sink is emptied once, and what is left is for later. ``progress`` is told sessions done and to do.
+        ``idle`` are sessions whose open turn may be sent by now, though nothing about them is new. ``progress`` is told
+        sessions done and to do.
         """
-        summary = ExportSummary()
-        self._idle = frozenset(idle)
-        session_ids = list(dict.fromkeys((*session_ids, *self._idle)))
-        done = 0
-        while done < len(session_ids):
-            sink = self._open_sink(self._ledger.settle)
-            try:
-                items = 0
-                while done < len(session_ids) and items < _ITEMS_AT_ONCE:
-                    items += self._send(session_ids[done], sink, summary)
-                    done += 1
-            except BaseException:
-                sink.abort()
-                self._ledger.note()
-                raise
-            delivery = sink.close()
-            self._ledger.note()
-            summary.delivery += delivery
-            if delivery.total.undelivered or only_once:
+        summary, idle = ExportSummary(), frozenset(idle)
+        left = deque(dict.fromkeys((*session_ids, *idle)))
+        total = len(left)
+        while left:
+            part = self.send_some(left, idle).finish()
+            summary += part
+            if part.delivery.total.undelivered:
                 break
-            progress(done, len(session_ids))
+            progress(total - len(left), total)
         return summary
 
-    def _send(self, session_id: str, sink: Sink, summary: ExportSummary) -> int:
+    def send_some(self, session_ids: deque[str], idle: Collection[str] = ()) -> Shipment:
+        """Take sessions from the left and send what the targets lack of them, until it is enough at once."""
+        shipment = Shipment(sink := self._open_sink(self._ledger.settle), self._ledger)
+        try:
+            items = 0
+            while session_ids and items < _ITEMS_AT_ONCE:
+                items += self._send(session_ids[0], session_ids[0] in idle, sink, shipment.summary)
+                session_ids.popleft()
+        except BaseException:
+            shipment.abort()
+            raise
+        return shipment
+
+    def _send(self, session_id: str, is_idle: bool, sink: Sink, summary: ExportSummary) -> int:
         """Hand over what the targets lack of a session and return the number of items."""
         signals = [
             signal
             for signal in self._options.signals
-            if self._ledger.lacking(signal, session_id) or (signal is Signal.TRACES and session_id in self._idle)
+            if self._ledger.lacking(signal, session_id) or (signal is Signal.TRACES and is_idle)
         ]
         try:
             session = self._library[session_id]

@@ -7,6 +7,7 @@ SDK took seconds). One default is ours: gzip, because spans shrink to a tenth; `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeVar
@@ -120,8 +121,8 @@ def _is_true(setting: Setting | None) -> bool:
 def _timeout_s(setting: Setting | None) -> float:
     if setting is None:
         return 10.0
-    if not (setting.value.isdecimal() and setting.value.isascii() and int(setting.value)):
-        raise _not_allowed(setting, "milliseconds, from 1")
+    if re.fullmatch(r"0*[1-9][0-9]{0,8}", setting.value) is None:
+        raise _not_allowed(setting, "milliseconds, 1 to 999999999")
     return int(setting.value) / 1000
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 
 from otel_bridge.sinks import Counts, Delivery
 from otel_bridge.sinks.otlp.courier import Courier
@@ -24,8 +25,9 @@ OnSettled = Callable[[Signal, Sequence[Item]], None]
 class OtlpSink:
     """Sends one signal to one endpoint; at most ``in_flight`` requests are under way or waiting for a retry.
 
-    Encoding happens in the caller's thread, compression and sending in others. What was taken and neither
-    accepted nor rejected is undelivered: the account is a difference, so nothing can fall out of it.
+    ``send`` blocks when, beside these, ``in_queue`` others are ready. Encoding happens in the caller's thread,
+    compression and sending in others. What was taken and neither accepted nor rejected is undelivered: the account is
+    a difference, so nothing can fall out of it.
     """
 
     def __init__(
@@ -34,12 +36,14 @@ class OtlpSink:
         packer: Packer,
         courier: Courier,
         in_flight: int = IN_FLIGHT,
+        *,
+        in_queue: int = 0,
         on_settled: OnSettled = lambda _, __: None,
     ) -> None:
         self._signal = signal
         self._packer = packer
         self._courier = courier
-        self._in_flight = in_flight
+        self._most_running = in_flight + in_queue
         self._workers = Workers(courier.deliver, in_flight)
         self._on_settled = on_settled
         self._running: dict[Future[Delivery], Request] = {}
@@ -48,26 +52,25 @@ class OtlpSink:
         self._is_open = True
 
     def send(self, batch: Batch) -> None:
-        """Take a batch over; blocks while all requests allowed are under way."""
+        """Take a batch over; blocks while as many requests as allowed have no answer."""
         assert self._is_open, "the sink is closed"
         self._taken += len(batch.items)
         if self._courier.stopped.is_set():
             return
-        try:
+        with self._aborting():
             self._submit(self._packer.add(batch))
-        except BaseException:
-            self.abort()
-            raise
+
+    def flush(self, within_s: float | None) -> bool:
+        """Send the rest and wait for the answers, for so long or without end; tell whether all are there."""
+        with self._aborting():
+            self._submit(self._packer.flush())
+            self._collect(wait(self._running, timeout=within_s).done)
+        return not self._running
 
     def close(self) -> Delivery:
         """Send the rest, wait for all answers, and account for everything taken."""
         if self._is_open:
-            try:
-                self._submit(self._packer.flush())
-                self._collect(wait(self._running).done)
-            except BaseException:
-                self.abort()
-                raise
+            self.flush(None)
             self._shut_down()
         return self._account()
 
@@ -79,9 +82,18 @@ class OtlpSink:
             self._collect(future for future in done if future.exception() is None)
             self._shut_down()
 
+    @contextmanager
+    def _aborting(self) -> Iterator[None]:
+        """Abort where something goes wrong in here, or the program is interrupted."""
+        try:
+            yield
+        except BaseException:
+            self.abort()
+            raise
+
     def _submit(self, requests: Iterable[Request]) -> None:
         for request in requests:
-            if len(self._running) >= self._in_flight:
+            if len(self._running) >= self._most_running:
                 self._collect(wait(self._running, return_when=FIRST_COMPLETED).done)
             self._running[self._workers.submit(request)] = request
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 from otel_bridge import semconv
@@ -36,6 +36,8 @@ class Receiver:
         """What arrived and was not refused, in order; doubles show."""
         self.offered: list[Item] = []
         """What was sent, whatever became of it."""
+        self.is_awake = True
+        """Answers; else it takes everything and says nothing."""
         self.opened = 0
         self.aborted = 0
 
@@ -79,6 +81,9 @@ class _Sink:
         refused = tuple(Rejection(batch.signal, "an item", "not wanted") for _ in fates[REFUSED])
         self._delivery += Delivery({batch.signal: counts}, refused)
 
+    def flush(self, within_s: float) -> bool:
+        return self._receiver.is_awake
+
     def close(self) -> Delivery:
         return self._delivery
 
@@ -103,7 +108,10 @@ def ship(
     ledger = Ledger(world.connection, places)
     options = ShipOptions(convert, tuple(places), idle_ns)
     shipper = Shipper(world.library(), ledger, receiver.open, options, now_ns=now_ns)
-    return shipper.ship(ledger.pending(now_ns), idle=ledger.idle_sessions(idle_ns, now_ns), only_once=only_once)
+    idle = ledger.idle_sessions(idle_ns, now_ns)
+    if only_once:
+        return shipper.send_some(deque((*ledger.pending(now_ns), *idle)), idle).finish()
+    return shipper.ship(ledger.pending(now_ns), idle=idle)
 
 
 def exported(world: World, options: ConvertOptions = DEFAULTS) -> Receiver:

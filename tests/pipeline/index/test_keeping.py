@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from otel_bridge.convert import ConvertOptions
+from otel_bridge.errors import BusyError
 from otel_bridge.pipeline.index import shipping
 from otel_bridge.pipeline.index.keeping import Keeper, Target
+from otel_bridge.pipeline.index.opening import reading, writing
 from otel_bridge.pipeline.index.passes import IndexOptions
 from otel_bridge.pipeline.index.shipping import ShipOptions
 from otel_bridge.telemetry import Signal
 from tests.pipeline.index.happenings import assert_same_rows
-from tests.pipeline.index.receiver import LOST, PLACES, REFUSED, TAKEN, Receiver, exported, ids
+from tests.pipeline.index.receiver import LOST, PLACES, REFUSED, TAKEN, Receiver, by_id, exported, ids
 from tests.pipeline.index.world import World, all_rows, append, rows_of_fresh_index
 from tests.transcripts import FAR_FUTURE_S, OTHER, SID, ask, at_ns, prompt, response, session_file, tool_use
 
@@ -241,3 +244,79 @@ def test_without_folders_there_is_nothing_to_do(world: World) -> None:
     kept = Kept(world, roots=list)
     assert kept.keeper.round(None).files == 0
     assert (kept.said, kept.receiver.opened) == ([], 0)
+
+
+# --- a target that is slow to answer ---------------------------------------------------------------------------------
+
+
+def test_a_target_that_does_not_answer_does_not_stop_the_index(kept: Kept) -> None:
+    """What is under way is asked after in every round; nothing else is sent till then."""
+    kept.receiver.is_awake = False
+    kept.keeper.round(None)
+    opened = kept.receiver.opened
+    path = path_of(kept)
+    append(path, prompt("More", at=60), response("msg_2", at=61))
+    assert kept.keeper.round({str(path)}).lines_read == 2
+    assert kept.receiver.opened == opened == 1
+    kept.receiver.is_awake = True
+    kept.keeper.round(frozenset())
+    kept.keeper.round(frozenset())
+    assert by_id(kept.receiver.spans) == by_id(exported(kept.world).spans)
+    assert (kept.keeper.pending, kept.said) == (0, [])
+
+
+def test_the_end_does_not_wait_for_an_answer(kept: Kept) -> None:
+    """What is under way is given up, and sent again by whoever comes next."""
+    kept.receiver.is_awake = False
+    kept.keeper.round(None)
+    kept.keeper.end()
+    assert kept.receiver.aborted == 1
+
+
+def test_the_end_looks_once_more_and_sends_what_it_finds(kept: Kept) -> None:
+    """As any round does."""
+    kept.keeper.end()
+    assert by_id(kept.receiver.spans) == by_id(exported(kept.world).spans)
+
+
+# --- an index that is taken away -------------------------------------------------------------------------------------
+
+
+def test_an_index_that_was_removed_is_made_anew_by_its_one_writer(tmp_path: Path) -> None:
+    """With its lock: nobody else begins to write meanwhile."""
+    world = World(tmp_path / "world")
+    session_file(world.root, SID, prompt(), response("msg_1", at=1))
+    path = tmp_path / "data" / "index.sqlite3"
+    said: list[str] = []
+    with writing(path, holder="first") as place:
+        keeper = Keeper(
+            place, lambda: [world.projects], options=IndexOptions(), clock=lambda: at_ns(world.now), notify=said.append
+        )
+        keeper.round(None)
+        shutil.rmtree(path.parent)
+        keeper.round(None)
+        with pytest.raises(BusyError, match="first"), writing(path, holder="second"):
+            pass
+        keeper.place.connection.close()
+    with reading(path) as found:
+        assert found.connection.execute("SELECT count(*) FROM sessions").fetchone() == (1,)
+    assert said == []
+
+
+def test_whoever_else_made_a_removed_index_anew_keeps_it(tmp_path: Path) -> None:
+    """Until done; then it is taken over."""
+    world = World(tmp_path / "world")
+    path = tmp_path / "data" / "index.sqlite3"
+    said: list[str] = []
+    with writing(path, holder="first") as place:
+        keeper = Keeper(
+            place, lambda: [world.projects], options=IndexOptions(), clock=lambda: at_ns(world.now), notify=said.append
+        )
+        shutil.rmtree(path.parent)
+        with writing(path, holder="second"):
+            keeper.round(None)
+        assert "is being written by second" in said[0]
+        world.now += 60
+        keeper.round(None)
+        assert said[1:] == ["the index is written again"]
+        keeper.place.connection.close()

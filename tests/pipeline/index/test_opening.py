@@ -1,15 +1,25 @@
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from otel_bridge.errors import BusyError, StoreError
-from otel_bridge.pipeline.index.opening import is_damage, open_or_recover, reading, repair, writing
+from otel_bridge.pipeline.index.opening import (
+    is_damage,
+    open_or_recover,
+    reading,
+    repair,
+    writing,
+    writing_when_possible,
+)
 from otel_bridge.store.database import FILE_NAME, open_writer
 from otel_bridge.store.lock import WriterLock
 
@@ -57,6 +67,37 @@ def test_the_right_is_given_back_whatever_happens(path: Path) -> None:
         place.connection.execute("SELECT 1")
     with writing(path, holder="second"):
         pass
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.ENOSPC])
+def test_who_keeps_an_index_waits_for_its_disk(path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """Read-only or full: with a sentence, and as often as it takes."""
+    said: list[str] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", raiser(OSError(code, os.strerror(code))))
+        waits = iter([lambda: None, patched.undo])
+        keep = writing_when_possible(path, holder="me", notify=said.append, sleep=lambda _: next(waits)())
+        with keep as place:
+            assert place.connection.execute("SELECT count(*) FROM sessions").fetchone() == (0,)
+    assert len(said) == 2
+    assert os.strerror(code) in said[0]
+
+
+def test_who_may_not_write_an_index_does_not_wait(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would come to change that."""
+    monkeypatch.setattr(os, "open", raiser(PermissionError(errno.EACCES, "Permission denied")))
+    keep = writing_when_possible(path, holder="me", notify=pytest.fail, sleep=pytest.fail)
+    with pytest.raises(StoreError, match="Permission denied"), keep:
+        pass
+
+
+def raiser(error: Exception) -> Callable[..., int]:
+    """Return what raises an error, whatever it is called with."""
+
+    def fail(*_: object, **__: object) -> int:
+        raise error
+
+    return fail
 
 
 def test_a_damaged_index_is_kept_aside_and_made_anew(path: Path) -> None:

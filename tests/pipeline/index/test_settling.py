@@ -121,6 +121,19 @@ def test_a_new_session_is_not_left_with_a_link_that_went_in_the_same_pass(world:
     check(world)
 
 
+def test_a_session_that_comes_to_a_branch_is_not_left_with_a_link_that_went_in_the_same_pass(world: World) -> None:
+    """Its rows tell that it is there when the link has gone already."""
+    assert SID < OTHER
+    linking = session_file(world.root, SID, *on_branch(2), pr_link(7, at=250))
+    coming = session_file(world.root, OTHER, prompt(at=100), response("msg_o", at=101))
+    world.update()
+    session_file(world.root, SID, *on_branch(2))
+    append(coming, *on_branch(3))
+    world.update([touch(linking), coming])
+    assert changes(world, OTHER) == ON_NONE
+    check(world)
+
+
 def test_a_link_in_another_project_says_nothing(world: World) -> None:
     """Branches of one name are common."""
     session_file(world.root, OTHER, *on_branch(1, **GEARS))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
+from msgspec import structs
 
 from otel_bridge.sinks import Counts
+from otel_bridge.sinks.fanout import BySignal
 from otel_bridge.sinks.otlp.answers import Accepted, Answer
 from otel_bridge.sinks.otlp.courier import Courier
 from otel_bridge.sinks.otlp.delivery import OtlpSink
@@ -47,10 +49,10 @@ class Broken(Gate):
         raise ZeroDivisionError("a bug")
 
 
-def open_sink(transport: Gate, in_flight: int) -> OtlpSink:
+def open_sink(transport: Gate, in_flight: int, in_queue: int = 0) -> OtlpSink:
     encoder = ProtobufEncoder(Signal.TRACES, SCOPE)
     courier = Courier(Signal.TRACES, "there", encoder, transport, DEFAULT_RETRY)
-    return OtlpSink(Signal.TRACES, Packer(encoder, Limits(max_items=10)), courier, in_flight)
+    return OtlpSink(Signal.TRACES, Packer(encoder, Limits(max_items=10)), courier, in_flight, in_queue=in_queue)
 
 
 def test_sending_blocks_while_the_window_is_full() -> None:
@@ -67,6 +69,34 @@ def test_sending_blocks_while_the_window_is_full() -> None:
     assert sink.close().of(Signal.TRACES) == Counts(accepted=100)
     assert gate.most_waiting == 3
     assert gate.is_closed
+
+
+def test_a_queue_lets_the_sender_go_on_while_the_window_is_full() -> None:
+    """And who flushes knows whether all of it was answered, without waiting longer than it wants to."""
+    gate = Gate()
+    sink = open_sink(gate, in_flight=2, in_queue=8)
+    sink.send(batch(spans(95)))
+    assert not sink.flush(0)
+    assert not sink.flush(0.1)
+    assert gate.most_waiting == 2
+    gate.opened.set()
+    assert sink.flush(5)
+    sink.send(batch(spans(5)))
+    assert sink.close().of(Signal.TRACES) == Counts(accepted=100)
+
+
+def test_sinks_of_several_signals_are_flushed_together() -> None:
+    """Each has sent what it was given before any is waited for."""
+    gates = {signal: Gate() for signal in (Signal.TRACES, Signal.LOGS)}
+    sink = BySignal({signal: open_sink(gate, in_flight=1) for signal, gate in gates.items()})
+    sink.send(batch(spans(5)))
+    sink.send(structs.replace(batch(spans(5)), signal=Signal.LOGS))
+    assert not sink.flush(0.1)
+    assert [gate.most_waiting for gate in gates.values()] == [1, 1]
+    for gate in gates.values():
+        gate.opened.set()
+    assert sink.flush(5)
+    assert sink.close().total == Counts(accepted=10)
 
 
 def test_errors_of_our_own_are_not_swallowed() -> None:
