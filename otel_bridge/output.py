@@ -31,15 +31,16 @@ class Stream:
     def __init__(self, file: BinaryIO, *, closes: bool) -> None:
         self._file = file
         self._closes = closes
+        self._name = file.name if closes else "<stdout>"
 
     def write(self, data: bytes) -> None:
         """Write at once."""
-        with _explained(self._file.name):
+        with _explained(self._name):
             self._file.write(data)
 
     def publish(self) -> None:
         """Flush, and close what was opened for us."""
-        with _explained(self._file.name):
+        with _explained(self._name):
             self._file.close() if self._closes else self._file.flush()
 
     def discard(self) -> None:

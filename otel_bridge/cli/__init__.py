@@ -11,6 +11,7 @@ import click
 
 from otel_bridge import __version__
 from otel_bridge.cli.printable import printable
+from otel_bridge.cli.streams import open_closed_streams
 from otel_bridge.errors import BridgeError
 
 COMMANDS = {
@@ -68,6 +69,7 @@ _COLLECT_FROM_OBJECTS = 100_000
 def main() -> None:
     """Run the command line; failures end with one sentence on stderr and their exit code."""
     gc.set_threshold(_COLLECT_FROM_OBJECTS)
+    open_closed_streams()
     try:
         app.main(standalone_mode=False)
         sys.stdout.flush()
