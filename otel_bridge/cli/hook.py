@@ -13,7 +13,7 @@ import click
 from msgspec import Struct
 
 from otel_bridge.cli.json_output import print_json
-from otel_bridge.cli.options import json_option
+from otel_bridge.cli.options import Seconds, json_option
 from otel_bridge.cli.printable import printable
 from otel_bridge.errors import BridgeError, UsageError
 from otel_bridge.hooks.command import hook_command
@@ -117,7 +117,7 @@ def status_command(*, project: Path | None, metrics_dir: str, as_json: bool) -> 
 @project_option
 @metrics_dir_option
 @click.option("--opt-in", is_flag=True, help="Only where the folder of metrics exists.")
-@click.option("--settle", type=click.FloatRange(min=0, max=60), default=_SETTLE_S, show_default=True, metavar="SECONDS",
+@click.option("--settle", type=Seconds(min=0, max=60), default=_SETTLE_S, show_default=True, metavar="SECONDS",
               help="How long to wait for the end of the transcript.")  # fmt: skip
 def run_command(*, project: Path | None, metrics_dir: str, opt_in: bool, settle: float) -> None:
     """Bring the files up to date and stage them: what the hook starts in the background.

@@ -13,6 +13,20 @@ from otel_bridge.errors import NotFoundError
 from otel_bridge.settings import environment, present_roots, transcript_roots
 from otel_bridge.sources.transcript.discover import SessionFiles, discover_sessions
 
+_LONGEST_S = 1_000_000_000
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds somebody may wait for: up to 30 years; ``nan`` and ``inf`` are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number, or refuse what is none."""
+        seconds = float(super().convert(value, param, ctx))
+        if not seconds <= _LONGEST_S:
+            self.fail(f"{value} is no number of seconds up to {_LONGEST_S}", param, ctx)
+        return seconds
+
+
 paths_argument = click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object for scripts.")
 samples_option = click.option(

@@ -11,7 +11,7 @@ from otel_bridge.cli.destination import give_up_option
 from otel_bridge.cli.indexed import Source, index_now, writer
 from otel_bridge.cli.json_output import print_json
 from otel_bridge.cli.keeping import Keeping, keeping_options
-from otel_bridge.cli.options import json_option, no_transcripts
+from otel_bridge.cli.options import Seconds, json_option, no_transcripts
 from otel_bridge.cli.printable import say
 from otel_bridge.cli.shipping import check_delivery, say_summary, ship_pending
 from otel_bridge.pipeline.export import ExportSummary
@@ -37,7 +37,7 @@ class SyncReport(Struct):
 @keeping_options
 @json_option
 @give_up_option
-@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0, metavar="SECONDS",
+@click.option("--wait", "wait_s", type=Seconds(min=0), default=0, metavar="SECONDS",
               help="Wait for another process that is writing the index.")  # fmt: skip
 def command(*, keeping: Keeping, as_json: bool, give_up_s: float, wait_s: float) -> None:
     """Bring the index up to date in one pass and, with an endpoint, send what it was not sent.

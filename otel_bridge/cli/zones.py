@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 import click
 
 from otel_bridge.errors import UsageError
 from otel_bridge.settings import environment
+from otel_bridge.store.cells import fitting
 
-_AGO = re.compile(r"(\d{1,6})([hdw])")
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+_AGO = re.compile(r"(\d{1,18})([hdw])")
+_UNITS_S = {"h": 3_600, "d": 86_400, "w": 604_800}
 
 zone_option = click.option(
     "--timezone", metavar="NAME", help="Time zone of days, such as Europe/Prague or UTC; default: this machine's."
@@ -36,17 +37,19 @@ def zone_of(name: str | None) -> tzinfo:
 def time_ns_of(option: str, text: str, zone: tzinfo, now: datetime) -> int:
     """Return nanoseconds since the epoch: of a day's start, a time, or a span before now (``12h``, ``7d``, ``4w``).
 
+    A time that is further away than the index can tell is the furthest it can.
+
     Raises:
         UsageError: it is none of these.
     """
     ago = _AGO.fullmatch(text.strip())
     try:
         if ago:
-            at = now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            at_s = int(now.timestamp()) - int(ago[1]) * _UNITS_S[ago[2]]
         else:
             at = datetime.fromisoformat(text.strip())
-            at = at if at.tzinfo else at.replace(tzinfo=zone)
-        return int(at.timestamp()) * 1_000_000_000
+            at_s = int((at if at.tzinfo else at.replace(tzinfo=zone)).timestamp())
+        return fitting(at_s * 1_000_000_000)
     except (ValueError, OverflowError):
         raise UsageError(
             f"{option} is {text!r}: give a day (2026-11-21), a time (2026-11-21T14:00), or how long ago (12h, 7d, 4w)"

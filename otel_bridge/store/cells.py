@@ -16,6 +16,8 @@ def to_pusd(amount_usd: Decimal) -> int:
 
     A few third-party prices are binary fractions: what is finer is rounded half to even.
     """
+    if amount_usd and amount_usd.adjusted() > _PUSD_DIGITS:  # 1e999999 has too many digits to be written out
+        return fitting(-_MOST - 1 if amount_usd < 0 else _MOST + 1)
     scaled = _EXACT.scaleb(amount_usd, _PUSD_DIGITS)
     return fitting(int(scaled.to_integral_value(ROUND_HALF_EVEN, _EXACT)))
 

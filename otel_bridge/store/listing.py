@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from otel_bridge.errors import UsageError
-from otel_bridge.store.cells import from_pusd
+from otel_bridge.store.cells import fitting, from_pusd
 from otel_bridge.store.filters import SessionFilter, conditions
 from otel_bridge.totals import Totals
 
@@ -70,7 +70,7 @@ def list_sessions(
     condition = conditions(wanted)
     order = f"{SORTS[sort]} {'DESC' if descending else 'ASC'}, started_ns DESC, session_id"
     clauses = f"WHERE {condition.sql} ORDER BY {order} LIMIT ?"
-    lines = session_lines(connection, clauses, (*condition.values, -1 if limit is None else limit))
+    lines = session_lines(connection, clauses, (*condition.values, -1 if limit is None else fitting(limit)))
     return [line for _, line in lines]
 
 

@@ -7,6 +7,7 @@ from sqlite3 import Connection
 
 from msgspec import Struct
 
+from otel_bridge.store.cells import fitting
 from otel_bridge.store.filters import match_words, of_project
 
 _SNIPPET_WORDS = 24
@@ -58,7 +59,7 @@ def search_texts(
         tests.append(f"texts.session IN (SELECT id FROM sessions WHERE {sql})")
         values += folders
     best = _BEST.format("".join(f" AND {test}" for test in tests))
-    rows = connection.execute(f"{best} {_SHOWN}", (words, *values, limit, *marks, words))
+    rows = connection.execute(f"{best} {_SHOWN}", (words, *values, fitting(limit), *marks, words))
     return [SearchHit(*row) for row in rows]
 
 

@@ -54,6 +54,25 @@ def test_wrong_use_ends_with_two(invoke: Invoke, arguments: list[str]) -> None:
     assert "Traceback" not in done.err
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-inf", "-1", "1e99", "soon"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sync", "--give-up"],
+        ["sync", "--wait"],
+        ["export", "--give-up"],
+        ["watch", "--look-every"],
+        ["up", "--look-every"],
+        ["hook", "run", "--settle"],
+    ],
+)
+def test_seconds_are_a_number_to_wait_for(invoke: Invoke, arguments: list[str], seconds: str) -> None:
+    """What is none, or has no end, is refused before anything is done; the sentence names option and value."""
+    done = invoke(*arguments, seconds)
+    assert (done.code, done.out) == (2, "")
+    assert all(words in done.err for words in (arguments[-1], seconds.removesuffix("e99")))
+
+
 def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
     """`| head` closes the pipe: no traceback, and nothing on stderr."""
     for n in range(400):

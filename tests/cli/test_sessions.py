@@ -68,12 +68,18 @@ def ids(invoke: Invoke, *options: str) -> list[str]:
         (("--since", "2026-03-03"), [OTHER]),
         (("--until", "2026-03-03"), [SID]),
         (("--since", "2026-03-02", "--until", "2026-03-02T09:00:01"), [SID]),
+        (("--since", "0001-01-01"), [OTHER, SID]),
+        (("--since", "1677-01-01", "--until", "9999-12-31T23:59"), [OTHER, SID]),
+        (("--since", "999999999999w"), [OTHER, SID]),
+        (("--until", "0001-01-01T00:00+14:00"), []),
         (("--min-cost", "0.01"), [OTHER]),
         (("--max-cost", "0.01"), [SID]),
+        (("--max-cost", "1e999999999"), [OTHER, SID]),
         (("--text", "naive parser"), [SID]),
         (("--only-here",), []),
         (("--sort", "cost", "--reverse"), [SID, OTHER]),
         (("--sort", "calls", "--limit", "1"), [OTHER]),
+        (("--limit", "99999999999999999999"), [OTHER, SID]),
     ],
 )
 def test_sessions_are_found_by_every_condition(indexed: Invoke, options: tuple[str, ...], found: list[str]) -> None:
@@ -146,6 +152,14 @@ def test_deleted_transcripts_are_preserved_only_here(indexed: Invoke, tmp_path: 
 def test_search_finds_prompts_commands_and_errors(indexed: Invoke, words: tuple[str, ...], kinds: list[str]) -> None:
     """All words in any order, an argument with a blank as a phrase, accents and case aside."""
     assert [hit["kind"] for hit in indexed("search", "--json", *words).json] == kinds
+
+
+@pytest.mark.parametrize(
+    "options", [("--since", "0001-01-01"), ("--since", "9999999w"), ("--limit", "99999999999999999999")]
+)
+def test_search_knows_no_time_too_far_and_no_number_too_large(indexed: Invoke, options: tuple[str, str]) -> None:
+    """As for `sessions`: since ever, and all there is."""
+    assert [hit["session_id"] for hit in indexed("search", "naive", "--json", *options).json] == [SID]
 
 
 def test_search_shows_the_words_and_says_when_there_is_nothing(indexed: Invoke) -> None:

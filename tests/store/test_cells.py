@@ -55,6 +55,8 @@ def test_a_damaged_amount_becomes_the_most_that_can_be_stored() -> None:
     """A session of more than nine million dollars is damage, and damage does not stop the index."""
     most = 2**63 - 1
     assert [to_pusd(Decimal(10**12)), to_pusd(-Decimal(10**12)), fitting(most)] == [most, -most, most]
+    odd = ("1e999999", "-1e999999", "0e999999", "1e-999999")
+    assert [to_pusd(Decimal(text)) for text in odd] == [most, -most, 0, 0]
 
 
 def test_a_file_name_that_is_no_text_can_be_stored() -> None:
