@@ -423,8 +423,8 @@ def test_progress_is_told_in_sessions(busy: World) -> None:
 
 # --- whatever happens ------------------------------------------------------------------------------------------------
 
-GROWING = ("begin", "fork", "grow", "grow_half", "refuse", "start_agent", "wait")
-"""What clients do: nothing that was written changes."""
+GROWING = ("begin", "fork", "grow", "grow_half", "start_agent", "wait")
+"""What clients do: nothing that was written changes, and nothing is found long after it was written."""
 SEEDS = st.integers(0, 2**16)
 STEPS = st.tuples(st.sampled_from(GROWING), SEEDS, st.sampled_from(["ship", "lose a part", "index", "nothing"]))
 
