@@ -12,14 +12,19 @@ import os
 import pickle
 import select
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, NoReturn, TypeVar
+
+if sys.platform == "linux":
+    import fcntl
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 _NUMBER_BYTES = 8
+_PIPE_BYTES = 1 << 20
 _ORDER: Final = "little"
 
 
@@ -50,7 +55,7 @@ def _from_processes(
     pipes: list[int] = []
     try:
         for _ in range(min(workers, len(items))):
-            receiver, sender = os.pipe()
+            receiver, sender = _wide_pipe()
             pipes.append(receiver)
             process_id = os.fork()
             if process_id == 0:
@@ -68,6 +73,15 @@ def _from_processes(
         for pipe in pipes:
             os.close(pipe)
         counter.close()
+
+
+def _wide_pipe() -> tuple[int, int]:
+    """Return a pipe that takes several results: a child goes on while its parent is busy with one."""
+    receiver, sender = os.pipe()
+    if sys.platform == "linux":
+        with suppress(OSError):  # of all pipes together a user may have made only so much wider
+            fcntl.fcntl(sender, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    return receiver, sender
 
 
 class _SharedCounter:

@@ -21,8 +21,9 @@ from otel_bridge.pipeline.index.passes import IndexOptions, PassReport, index_fi
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.settings import data_folder, environment, present_roots, worker_count
 from otel_bridge.sources.transcript.discover import discover_sessions
-from otel_bridge.store.database import FILE_NAME
+from otel_bridge.store.database import FILE_NAME, is_blank
 from otel_bridge.store.pruning import pruned_sessions
+from otel_bridge.store.refusals import refusal
 
 SAMPLES_FILE_NAME = "samples.sqlite3"
 """Samples have an index of their own: they never mix with what somebody did."""
@@ -51,19 +52,24 @@ class Source:
         self.roots = list(paths) or present_roots(environment())
         self.path = index_path(data_dir)
         self.is_samples = False
-        if or_samples and not discover_sessions(self.roots) and not _has_sessions(self.path):
+        if or_samples and not discover_sessions(self.roots) and not _may_have_sessions(self.path):
             click.echo("no transcripts found: using the bundled sample sessions", err=True)
             self.is_samples = True
             self.roots = [samples_folder()]
             self.path = index_path(data_dir, samples=True)
 
 
-def _has_sessions(path: Path) -> bool:
-    if not path.exists():
-        return False
-    with suppress(StoreError), reading(path) as place:
-        return place.connection.execute("SELECT 1 FROM sessions LIMIT 1").fetchone() is not None
+def _may_have_sessions(path: Path) -> bool:
+    with suppress(StoreError, sqlite3.DatabaseError):
+        return _has_sessions(path)
     return True  # whatever is wrong with it is for the command to find
+
+
+def _has_sessions(path: Path) -> bool:
+    if is_blank(path):
+        return False
+    with reading(path) as place:
+        return place.connection.execute("SELECT 1 FROM sessions LIMIT 1").fetchone() is not None
 
 
 @contextmanager
@@ -71,7 +77,7 @@ def current_index(data_dir: Path | None, *, or_samples: bool = False, no_sync: b
     """Open the index to read it, after a pass over what is new.
 
     Where another process writes it, that one keeps it up to date. Where nothing can be written, it is read as it is;
-    if there is none, one is made for this command alone.
+    if there is nothing in it, one is made for this command alone.
 
     Raises:
         NotFoundError: there is nothing in it.
@@ -89,7 +95,7 @@ def current_index(data_dir: Path | None, *, or_samples: bool = False, no_sync: b
     except sqlite3.DatabaseError as error:
         if not is_damage(error) or no_sync:
             raise StoreError(
-                f"the index {source.path} cannot be read: {error}; `otel-bridge db check` tells more"
+                f"the index {source.path} cannot be read: {refusal(error)}; `otel-bridge db check` tells more"
             ) from error
         if repair(source.path, str(error), holder=holder("sync"), notify=_warn):
             raise StoreError(f"the index {source.path} was damaged and is mended: run the command again") from error
@@ -160,26 +166,30 @@ def _bring_up_to_date(source: Source, stack: ExitStack) -> None:
     except BusyError:
         pass
     except StoreError as error:
-        if source.path.exists():
-            _warn(f"{error}; read as it was before")
+        if _has_sessions(source.path):
+            _warn(f"{error}; read as it is, without what is new")
             return
-        _warn(f"{error}; made for this command alone")
+        _warn(f"{error}; one is made for this command alone")
         source.path = Path(stack.enter_context(TemporaryDirectory(prefix="otel-bridge-"))) / FILE_NAME
         index_now(source, command="sync", options=options)
 
 
 def _nothing_found(source: Source, place: IndexPlace) -> NotFoundError:
     pruned = len(pruned_sessions(place.connection))
-    if not pruned:
-        return no_transcripts(source.roots)
-    return NotFoundError(
-        f"the index {source.path} is empty: all of its sessions were pruned ({pruned:,}); they are in the archive,"
-        " and one comes back when its transcript grows"
-    )
+    if pruned:
+        return NotFoundError(
+            f"the index {source.path} is empty: all of its sessions were pruned ({pruned:,}); they are in the archive,"
+            " and one comes back when its transcript grows"
+        )
+    if waiting := len(discover_sessions(source.roots)):
+        return NotFoundError(
+            f"the index {source.path} is empty: `otel-bridge sync` reads the {waiting:,} sessions that were found"
+        )
+    return no_transcripts(source.roots)
 
 
 def _not_written(source: Source, error: sqlite3.DatabaseError) -> StoreError:
-    return StoreError(f"cannot write the index {source.path}: {error}. Is there room on the disk?")
+    return StoreError(f"cannot write the index {source.path}: {refusal(error)}")
 
 
 def _warn(line: str) -> None:

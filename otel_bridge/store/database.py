@@ -6,12 +6,13 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
 
 from otel_bridge.errors import StoreError
+from otel_bridge.store.refusals import refusal
 
 FILE_NAME = "index.sqlite3"
 
@@ -33,6 +34,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         StoreError: the file cannot be made or opened, or a newer version of the program made it.
         sqlite3.DatabaseError: the file is damaged.
     """
+    _refuse_what_is_no_file(path)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileExistsError):
@@ -63,20 +65,30 @@ def open_reader(path: Path) -> sqlite3.Connection:
     """
     if not path.exists():
         raise StoreError(f"there is no index at {path}; `otel-bridge sync` makes one")
+    _refuse_what_is_no_file(path)
     connection = _connect(path, "mode=ro")
     try:
         version = _version(connection)
     except sqlite3.OperationalError as error:
         connection.close()
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
-            raise StoreError(f"the index {path} cannot be read now: {error}; try again in a while") from error
+            raise StoreError(f"the index {path} cannot be read: {refusal(error)}") from error
         # the folder is read-only, so the write-ahead log cannot be shared
         connection = _connect(path, "mode=ro&immutable=1")
         version = _version(connection)
     if version != len(migrations()):
         connection.close()
-        raise StoreError(f"the index {path} has schema {version}, not {len(migrations())}; run `otel-bridge sync`")
+        raise _of_another_version(path, version)
     return connection
+
+
+def is_blank(path: Path) -> bool:
+    """Tell whether there is no index, or one that nothing was ever written to: its disk was full, say."""
+    if not path.exists():
+        return True
+    with suppress(sqlite3.Error), closing(_connect(path, "mode=ro")) as connection:
+        return _version(connection) == 0
+    return False
 
 
 @contextmanager
@@ -126,6 +138,27 @@ def migrations() -> list[str]:
     return [script.read_text(encoding="utf-8") for script in sorted(folder.iterdir(), key=lambda script: script.name)]
 
 
+def _refuse_what_is_no_file(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "no file"
+        raise StoreError(
+            f"{path} is {what}, and the index is a file of that name: move it away, or name another folder with"
+            " --data-dir or OTEL_BRIDGE_DATA_DIR"
+        )
+
+
+def _of_another_version(path: Path, version: int) -> StoreError:
+    known = len(migrations())
+    if version > known:
+        return StoreError(
+            f"the index {path} was made by a newer otel-bridge (schema {version}, this one knows {known}). Update"
+            " otel-bridge, or name another folder with --data-dir"
+        )
+    if version == 0:
+        return StoreError(f"nothing was written to the index {path} yet; run `otel-bridge sync`")
+    return StoreError(f"the index {path} has schema {version}, not {known}; run `otel-bridge sync`")
+
+
 def _connect(path: Path, parameters: str) -> sqlite3.Connection:
     address = f"file:{quote(str(path))}?{parameters}"
     return sqlite3.connect(address, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
@@ -139,9 +172,6 @@ def _version(connection: sqlite3.Connection) -> int:
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     steps = migrations()
     if _version(connection) > len(steps):
-        raise StoreError(
-            f"the index {path} was made by a newer otel-bridge (schema {_version(connection)}, this one knows"
-            f" {len(steps)}). Update otel-bridge, or name another folder with --data-dir"
-        )
+        raise _of_another_version(path, _version(connection))
     for number in range(_version(connection), len(steps)):
         connection.executescript(f"BEGIN IMMEDIATE; {steps[number]}; PRAGMA user_version = {number + 1}; COMMIT")

@@ -298,7 +298,7 @@ def test_an_index_of_a_newer_program_is_left_alone(path: Path) -> None:
         connection.execute(f"PRAGMA user_version = {newer}")
     with pytest.raises(StoreError, match=rf"made by a newer otel-bridge \(schema {newer}, .*Update otel-bridge"):
         open_writer(path)
-    with pytest.raises(StoreError, match=f"has schema {newer}, not {newer - 1}"):
+    with pytest.raises(StoreError, match=rf"made by a newer otel-bridge \(schema {newer}, .*Update otel-bridge"):
         open_reader(path)
 
 

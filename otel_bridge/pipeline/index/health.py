@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from otel_bridge.errors import StoreError
 from otel_bridge.pipeline.checks import FAILED, OK, WARNING, Check
-from otel_bridge.pipeline.index.opening import reading, unreadable_files
+from otel_bridge.pipeline.index.opening import is_damage, reading, unreadable_files
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.plan import DATA_VERSION
 from otel_bridge.sources.transcript.growth import Checkpoint, begins_as_read
@@ -95,7 +95,7 @@ def check_file(path: Path) -> list[Check]:
             return check_index(place)
     except (StoreError, DatabaseError) as error:
         cause = error if isinstance(error, DatabaseError) else error.__cause__
-        if not isinstance(cause, DatabaseError):
+        if not isinstance(cause, DatabaseError) or (cause is not error and not is_damage(cause)):
             raise
         return [Check("structure", FAILED, f"{path}: {cause}", _REPAIR)]
 

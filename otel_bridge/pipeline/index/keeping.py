@@ -19,6 +19,7 @@ from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.shipping import OpenSink, Shipment, ShipOptions, Shipper
 from otel_bridge.pipeline.index.stored import StoredLibrary
 from otel_bridge.pipeline.index.troubles import Troubles
+from otel_bridge.store.refusals import refusal
 from otel_bridge.telemetry import Signal
 
 _INDEX, _TARGET = "index", "target"
@@ -177,7 +178,7 @@ class Keeper:
             self._damage = str(error)
             self._missed = True
         else:
-            sentence = f"cannot write the index {self.place.path}: {error}; is the disk full?"
+            sentence = f"cannot write the index {self.place.path}: {refusal(error)}"
             self.troubles.begin(what, sentence, over=_WRITTEN_AGAIN)
 
     def _ship(self) -> int:

@@ -17,6 +17,7 @@ from otel_bridge.store import kinship
 from otel_bridge.store.database import open_reader, open_writer, transaction
 from otel_bridge.store.files import StoredFile, all_files, read_chunks
 from otel_bridge.store.lock import WriterLock
+from otel_bridge.store.refusals import refusal
 from otel_bridge.store.salvage import discard, salvage, set_aside
 from otel_bridge.store.soundness import mend_words, structural_damage
 
@@ -82,7 +83,7 @@ def reading(path: Path) -> Iterator[IndexPlace]:
     try:
         connection = open_reader(path)
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"the index {path} cannot be read: {error}; `otel-bridge db repair` mends it") from error
+        raise StoreError(f"the index {path} cannot be read: {refusal(error)}") from error
     with closing(connection):
         _hold_still(connection)
         yield IndexPlace(path, connection)
@@ -181,7 +182,7 @@ def open_or_recover(path: Path, notify: Callable[[str], None]) -> sqlite3.Connec
                 raise
             return recover(path, str(error), notify)
     except (sqlite3.DatabaseError, OSError) as error:
-        raise StoreError(f"cannot write the index {path}: {error}; is there room on the disk?") from error
+        raise StoreError(f"cannot write the index {path}: {refusal(error)}") from error
 
 
 def _structural_damage(path: Path) -> str:
@@ -190,7 +191,7 @@ def _structural_damage(path: Path) -> str:
             return structural_damage(connection)
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
-            raise StoreError(f"the index {path} cannot be read: {error}") from error
+            raise StoreError(f"the index {path} cannot be read: {refusal(error)}") from error
         return str(error)
 
 

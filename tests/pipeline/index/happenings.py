@@ -1,7 +1,7 @@
-"""What can happen to transcripts between two looks at them, and what an index must say after each.
+"""What can happen to transcripts between two looks at them.
 
-A ``Life`` does one thing after another to the files of a ``World`` and remembers what every file had when it was last
-looked at, gone ones too: an index must equal one made at once of all that. Details are chosen by a seeded generator.
+A ``Life`` does one thing after another to the files of a ``World``; details are chosen by a seeded generator. What an
+index must say after each look is in ``looks``.
 """
 
 from __future__ import annotations
@@ -9,14 +9,10 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from otel_bridge.pipeline.changes import collect_changes
-from otel_bridge.pipeline.stats import Stats
-from tests.pipeline.index.world import World, all_rows, append, rows_of_fresh_index, sessions_of, touch, unreadable
+from tests.pipeline.index.world import World, append, touch
 from tests.transcripts import (
     SLUG,
     Line,
@@ -25,7 +21,6 @@ from tests.transcripts import (
     ask,
     compact_boundary,
     cost_state,
-    count,
     dump,
     fork_1_0_60,
     fork_2_0_30,
@@ -34,7 +29,6 @@ from tests.transcripts import (
     fork_2_1_329,
     fork_oh_my_posh,
     interrupt,
-    library,
     meta,
     old_agent_file,
     pr_link,
@@ -66,7 +60,7 @@ class Life:
         self.client: int | None = None
         """Number of the version of the client whose habits are kept: how it forks, and that forks are gone on with, and
         what it tells of sub-agents. ``None``: anything may stand in any file."""
-        self._seen: dict[Path, bytes] = {}
+        self.seen: dict[Path, bytes] = {}
         """What each file or meta file had when it was last read, whether it is still there or not."""
         self._rests: dict[Path, bytes] = {}
         """What is still to be written of a line."""
@@ -300,11 +294,11 @@ class Life:
 
     def restore(self, chance: random.Random) -> None:
         """Put a file back that went, as it was or longer."""
-        gone = sorted(path for path in self._seen if path.suffix == ".jsonl" and not path.exists())
+        gone = sorted(path for path in self.seen if path.suffix == ".jsonl" and not path.exists())
         if gone:
             path = chance.choice(gone)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self._seen[path])
+            path.write_bytes(self.seen[path])
             self.changed(touch(path))
             if chance.random() < 0.5:
                 self.changed(append(path, *self.lines_of(path, chance, PLACES[0])))
@@ -320,96 +314,6 @@ class Life:
             self.grow(chance)
             self.refused.add(path)
             self.changed(touch(path))
-
-    # --- what an index must say ---
-
-    def look(self, *, at_all: bool) -> None:
-        """Make a pass, over everything or over what changed, and compare the index with the files."""
-        if self.refused:
-            self._look_at_refused(at_all=at_all)
-        touched = None if at_all else self.touched
-        self.world.update(touched)
-        self.touched = set()
-        self._remember()
-        self.check()
-
-    def _look_at_refused(self, *, at_all: bool) -> None:
-        before = all_rows(self.world.connection)
-        with unreadable(*self.refused):
-            report = self.world.update(None if at_all else self.touched)
-        known = {row[0]: row for row in all_rows(self.world.connection)["files"]}
-        for path, *said in before["files"]:
-            if Path(path) in self.refused and Path(path) in self._seen and path in known:
-                assert known[path][-1] == said[-1]
-        assert report.unreadable_files <= len(self.refused)
-        self.refused = set()
-
-    def _remember(self) -> None:
-        stored = {Path(path) for (path,) in self.world.connection.execute("SELECT path FROM files")}
-        present = {path: path.read_bytes() for path in self.files()}
-        for path in [path for path in self._seen if path.suffix == ".jsonl" and path not in present]:
-            if path not in stored:  # it was found again under another name
-                raw = self._seen.pop(path)
-                whole = raw[: raw.rfind(b"\n") + 1]
-                assert any(data.startswith(whole) for data in present.values())
-                self._seen.pop(path.with_suffix(".meta.json"), None)
-        for path, raw in present.items():
-            self._seen[path] = raw
-            about = path.with_suffix(".meta.json")
-            self._seen.pop(about, None)
-            if path.name.startswith("agent-") and about.exists():
-                self._seen[about] = about.read_bytes()
-
-    def check(self) -> None:
-        """Compare all that the index says with what the files say, those that are gone put back for the moment."""
-        world = self.world
-        for path, is_present in world.connection.execute("SELECT path, is_present FROM files"):
-            assert bool(is_present) == Path(path).exists(), path
-        rows, stats, sessions = all_rows(world.connection), world.stats(), sessions_of(world.library())
-        with self._all_put_back():
-            assert_same_rows(rows, rows_of_fresh_index(world.projects, world.now))
-            wanted = sessions_of(library(world.projects, now=world.now))
-            assert sessions.keys() == wanted.keys()
-            for session_id, session in wanted.items():
-                assert sessions[session_id] == session
-            counted = count(world.projects)
-            counted.by_change = collect_changes(library(world.projects, now=world.now))
-            if any(turn.late_tool_calls for session in sessions.values() for turn in session.turns):
-                stats, counted = _without_models_of_tools(stats), _without_models_of_tools(counted)
-            assert stats == counted
-        before = world.connection.total_changes
-        report = world.update()
-        assert (report.files_read, report.rows_written, world.connection.total_changes - before) == (0, 0, 0)
-
-    @contextmanager
-    def _all_put_back(self) -> Iterator[None]:
-        gone = {path: raw for path, raw in self._seen.items() if not path.exists()}
-        for path, raw in gone.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(raw)
-        try:
-            yield
-        finally:
-            for path in gone:
-                path.unlink()
-
-
-def assert_same_rows(found: dict[str, list[Any]], wanted: dict[str, list[Any]]) -> None:
-    """Compare table by table, so that a difference is shown small."""
-    assert found.keys() == wanted.keys()
-    assert set(found.pop("call_copies")) >= set(wanted.pop("call_copies"))  # too many: looked at in vain
-    for table, rows in wanted.items():
-        assert found[table] == rows, table
-
-
-def _without_models_of_tools(stats: Stats) -> Stats:
-    """Leave out whose tool calls were: of one that ran after a fork nothing in the session names the model."""
-    for totals in stats.by_model.values():
-        totals.tool_calls = 0
-    stats.by_model = {model: totals for model, totals in stats.by_model.items() if totals.calls}
-    for line in stats.sessions:
-        line.models = []
-    return stats
 
 
 def _loaded(raw: bytes) -> Line:

@@ -150,3 +150,17 @@ def newest(points: Sequence[DataPoint]) -> dict[str, object]:
 
 def _series(point: DataPoint) -> str:
     return f"{point.metric.name} {sorted(point.attributes.items())}"
+
+
+def assert_same_items(found: Receiver, wanted: Receiver) -> None:
+    """Compare ids, contents and points, doubles too."""
+    assert_same_end(found, wanted)
+    assert drawn(found.points) == drawn(wanted.points)
+
+
+def assert_same_end(found: Receiver, wanted: Receiver) -> None:
+    """Compare ids and contents of spans and events, doubles too, and the last value of every series."""
+    for kind in ("spans", "events"):
+        assert ids(getattr(found, kind)) == ids(getattr(wanted, kind))
+        assert by_id(getattr(found, kind)) == by_id(getattr(wanted, kind))
+    assert newest(found.points) == newest(wanted.points)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.pipeline.index.happenings import HAPPENINGS, Life
+from tests.pipeline.index.looks import Looks
 from tests.pipeline.index.world import World
 
 SEEDS = st.integers(0, 2**16)
@@ -25,22 +26,24 @@ def test_the_index_says_what_files_say_whatever_happens_to_them(seed: int, story
     """Rows, whole sessions and the report, to the last digit; what files said that are gone stays as it was."""
     with tempfile.TemporaryDirectory() as folder:
         life = Life(World(Path(folder), in_memory=True))
+        looks = Looks(life)
         life.begin(random.Random(seed))
-        life.look(at_all=True)
+        looks.look(at_all=True)
         for name, chance, look in story:
             HAPPENINGS[name](life, random.Random(chance))
             if look != "later":
-                life.look(at_all=look == "all")
-        life.look(at_all=False)
+                looks.look(at_all=look == "all")
+        looks.look(at_all=False)
 
 
 def test_everything_happens_in_a_long_story(tmp_path: Path) -> None:
     """Else the promise above would be smaller than it looks."""
     life, chance = Life(World(tmp_path, in_memory=True)), random.Random(7)
+    looks = Looks(life)
     life.begin(chance)
     did = set()
     for _ in range(6):
-        life.look(at_all=True)
+        looks.look(at_all=True)
         for name, happen in HAPPENINGS.items():
             before, now = state(life), life.world.now
             happen(life, chance)

@@ -14,9 +14,8 @@ from otel_bridge.pipeline.index.opening import reading, writing
 from otel_bridge.pipeline.index.passes import IndexOptions
 from otel_bridge.pipeline.index.shipping import ShipOptions
 from otel_bridge.telemetry import Signal
-from tests.pipeline.index.happenings import assert_same_rows
 from tests.pipeline.index.receiver import LOST, PLACES, REFUSED, TAKEN, Receiver, by_id, exported, ids
-from tests.pipeline.index.world import World, all_rows, append, rows_of_fresh_index
+from tests.pipeline.index.world import World, append
 from tests.transcripts import FAR_FUTURE_S, OTHER, SID, ask, at_ns, prompt, response, session_file, tool_use
 
 
@@ -200,7 +199,7 @@ def test_a_target_that_is_away_does_not_stop_the_index(kept: Kept) -> None:
     kept.keeper.round(None)
     append(path_of(kept), prompt("More", at=20))
     assert kept.keeper.round({str(path_of(kept))}).lines_read == 1
-    assert_same_rows(all_rows(kept.world.connection), rows_of_fresh_index(kept.world.projects, kept.world.now))
+    kept.world.check()
 
 
 # --- folders that are away -------------------------------------------------------------------------------------------

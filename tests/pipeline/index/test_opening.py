@@ -116,7 +116,7 @@ def test_a_damaged_index_is_kept_aside_and_made_anew(path: Path) -> None:
 def test_what_is_no_damage_is_an_error_of_the_store(tmp_path: Path) -> None:
     """A folder where the file should be, say; nothing is set aside for it."""
     (tmp_path / FILE_NAME).mkdir()
-    with pytest.raises(StoreError, match="cannot write the index"):
+    with pytest.raises(StoreError, match="is a folder"):
         open_or_recover(tmp_path / FILE_NAME, lambda _: pytest.fail("is no damage"))
 
 

@@ -6,8 +6,7 @@ import pytest
 
 from otel_bridge.pipeline.index.settling import settle
 from otel_bridge.store import kinship
-from tests.pipeline.index.happenings import assert_same_rows
-from tests.pipeline.index.world import World, all_rows, append, rows_of_fresh_index, touch
+from tests.pipeline.index.world import World, all_rows, append, assert_same_rows, touch
 from tests.transcripts import (
     FORK,
     OTHER,
@@ -45,10 +44,6 @@ def changes(world: World, session_id: str) -> list[tuple[str, int]]:
     return list(rows)
 
 
-def check(world: World) -> None:
-    assert_same_rows(all_rows(world.connection), rows_of_fresh_index(world.projects, world.now))
-
-
 def revisions(world: World) -> dict[str, int]:
     return dict(world.connection.execute("SELECT session_id, revision FROM sessions"))
 
@@ -69,7 +64,7 @@ def test_a_link_is_found_by_the_sessions_on_its_branch(world: World) -> None:
     append(path, pr_link(7, at=300))
     assert world.update([path]).sessions == sorted([SID, OTHER])
     assert [changes(world, session_id) for session_id in (SID, OTHER)] == [ON_WIDGETS, ON_WIDGETS]
-    check(world)
+    world.check()
 
 
 @pytest.mark.parametrize("linking", [SID, OTHER])
@@ -82,7 +77,7 @@ def test_a_new_session_finds_the_link_of_an_older_one_and_brings_its_own(world: 
     session_file(world.root, OTHER, *lines[OTHER])
     assert world.update().sessions == {SID: [OTHER], OTHER: [SID, OTHER]}[linking]
     assert [changes(world, session_id) for session_id in (SID, OTHER)] == [ON_WIDGETS, ON_WIDGETS]
-    check(world)
+    world.check()
 
 
 def test_a_link_that_comes_while_its_branch_is_settled_is_not_missed(world: World) -> None:
@@ -94,7 +89,7 @@ def test_a_link_that_comes_while_its_branch_is_settled_is_not_missed(world: Worl
     append(second, pr_link(7, at=350))
     world.update()
     assert changes(world, SID) == ON_WIDGETS
-    check(world)
+    world.check()
 
 
 def test_a_link_that_went_is_forgotten_by_the_others(world: World) -> None:
@@ -106,7 +101,7 @@ def test_a_link_that_went_is_forgotten_by_the_others(world: World) -> None:
     session_file(world.root, SID, *on_branch(4, **GEARS))
     world.update([touch(path)])
     assert changes(world, OTHER) == ON_NONE
-    check(world)
+    world.check()
 
 
 def test_a_new_session_is_not_left_with_a_link_that_went_in_the_same_pass(world: World) -> None:
@@ -118,7 +113,7 @@ def test_a_new_session_is_not_left_with_a_link_that_went_in_the_same_pass(world:
     touch(path)
     world.update()
     assert changes(world, OTHER) == ON_NONE
-    check(world)
+    world.check()
 
 
 def test_a_session_that_comes_to_a_branch_is_not_left_with_a_link_that_went_in_the_same_pass(world: World) -> None:
@@ -131,7 +126,7 @@ def test_a_session_that_comes_to_a_branch_is_not_left_with_a_link_that_went_in_t
     append(coming, *on_branch(3))
     world.update([touch(linking), coming])
     assert changes(world, OTHER) == ON_NONE
-    check(world)
+    world.check()
 
 
 def test_a_link_in_another_project_says_nothing(world: World) -> None:
@@ -156,7 +151,7 @@ def test_a_fork_found_first_gives_its_calls_to_the_origin_found_later(world: Wor
     assert world.update().sessions == sorted([SID, FORK])
     assert dict(world.connection.execute("SELECT session_id, calls FROM sessions")) == {SID: 1, FORK: 1}
     assert world.one("SELECT forked_from FROM sessions WHERE session_id = ?", FORK) == SID
-    check(world)
+    world.check()
 
 
 def test_a_session_of_its_own_has_nothing_else_settled(world: World) -> None:
@@ -167,7 +162,7 @@ def test_a_session_of_its_own_has_nothing_else_settled(world: World) -> None:
     world.update()
     session_file(world.root, OTHER, prompt(at=900, **GEARS), response("msg_9", at=901, **GEARS))
     assert world.update().sessions == [OTHER]
-    check(world)
+    world.check()
 
 
 def test_a_fork_that_grows_leaves_the_rows_of_its_origin(world: World) -> None:
@@ -180,7 +175,7 @@ def test_a_fork_that_grows_leaves_the_rows_of_its_origin(world: World) -> None:
     append(path, response("msg_f", at=501))
     world.update([path])
     assert revisions(world) == before | {FORK: before[FORK] + 1}
-    check(world)
+    world.check()
 
 
 # --- time ------------------------------------------------------------------------------------------------------------
@@ -201,7 +196,7 @@ def test_a_turn_becomes_over_by_time_alone(world: World) -> None:
     report = world.update()
     assert (report.files_read, report.sessions, end_reasons(world)) == (0, [SID], ["idle"])
     assert world.update().sessions == []
-    check(world)
+    world.check()
 
 
 def test_a_turn_whose_agent_is_still_running_is_over_with_it(world: World) -> None:
@@ -214,7 +209,7 @@ def test_a_turn_whose_agent_is_still_running_is_over_with_it(world: World) -> No
         world.now = now
         assert world.update().sessions == [SID]
         assert (end_reasons(world), world.one("SELECT is_complete FROM turns")) == ([reason], is_complete)
-        check(world)
+        world.check()
     assert world.update().sessions == []
 
 
@@ -231,7 +226,7 @@ def test_an_agent_of_an_earlier_turn_is_over_though_a_later_turn_is_open(world: 
     world.now = 4 + HALF_HOUR_S
     world.update()
     assert world.connection.execute("SELECT is_complete FROM turns ORDER BY position").fetchall() == [(1,), (0,)]
-    check(world)
+    world.check()
 
 
 def test_an_agent_in_the_background_is_over_by_time_though_its_turn_is_long_over(world: World) -> None:
@@ -248,7 +243,7 @@ def test_an_agent_in_the_background_is_over_by_time_though_its_turn_is_long_over
     assert world.update().sessions == [SID]
     assert world.connection.execute(said).fetchall() == [(1, 1)]
     assert world.update().sessions == []
-    check(world)
+    world.check()
 
 
 def test_a_look_at_a_turn_that_may_be_over_writes_nothing_if_it_is_not(world: World) -> None:
@@ -261,7 +256,7 @@ def test_a_look_at_a_turn_that_may_be_over_writes_nothing_if_it_is_not(world: Wo
     before = world.connection.total_changes
     world.update()
     assert (end_reasons(world), world.connection.total_changes - before) == (["open"], 0)
-    check(world)
+    world.check()
 
 
 # --- an end in between -----------------------------------------------------------------------------------------------

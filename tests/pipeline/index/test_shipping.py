@@ -1,20 +1,15 @@
 from __future__ import annotations
 
-import random
-import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from otel_bridge.convert import ConvertOptions
 from otel_bridge.pipeline.index import shipping
 from otel_bridge.pipeline.index.ledger import Item, Ledger
 from otel_bridge.pipeline.index.shipping import ShipOptions, Shipper
-from otel_bridge.telemetry import DataPoint, Distribution, Signal
+from otel_bridge.telemetry import DataPoint, Signal
 from tests.captures import RUNS, unpack_transcripts
-from tests.pipeline.index.happenings import HAPPENINGS, Life
 from tests.pipeline.index.receiver import (
     LOST,
     OTHER_PLACES,
@@ -23,6 +18,8 @@ from tests.pipeline.index.receiver import (
     TAKEN,
     UNANSWERED,
     Receiver,
+    assert_same_end,
+    assert_same_items,
     by_id,
     drawn,
     exported,
@@ -58,20 +55,6 @@ def busy(world: World) -> World:
     session_file(world.root, OTHER, prompt(at=100), response("msg_o", at=101))
     world.update()
     return world
-
-
-def assert_same_items(found: Receiver, wanted: Receiver) -> None:
-    """Compare ids, contents and points, doubles too."""
-    assert_same_end(found, wanted)
-    assert drawn(found.points) == drawn(wanted.points)
-
-
-def assert_same_end(found: Receiver, wanted: Receiver) -> None:
-    """Compare ids and contents of spans and events, doubles too, and the last value of every series."""
-    for kind in ("spans", "events"):
-        assert ids(getattr(found, kind)) == ids(getattr(wanted, kind))
-        assert by_id(getattr(found, kind)) == by_id(getattr(wanted, kind))
-    assert newest(found.points) == newest(wanted.points)
 
 
 # --- once ------------------------------------------------------------------------------------------------------------
@@ -297,76 +280,6 @@ def test_an_end_in_between_forgets_no_answer(busy: World) -> None:
     assert set(drawn(receiver.points)) == set(drawn(wanted.points))
 
 
-# --- open turns ------------------------------------------------------------------------------------------------------
-
-
-def open_session(world: World) -> Path:
-    """Write a turn that waits for its tool, eleven seconds old."""
-    path = session_file(world.root, SID, prompt(at=0), ask("msg_1", tool_use("toolu_1"), at=10))
-    world.now = 11
-    world.update()
-    return path
-
-
-def names(receiver: Receiver) -> list[str]:
-    return [span.name.split()[0] for span in receiver.spans]
-
-
-def test_spans_of_an_open_turn_are_held_back_until_it_is_over(world: World) -> None:
-    """Its numbers are in the metrics already; then they come, once."""
-    path, receiver = open_session(world), Receiver()
-    summary = ship(world, receiver)
-    assert (receiver.spans, summary.open_turns) == ([], 1)
-    assert receiver.points
-    ship(world, receiver)
-    append(path, tool_result("toolu_1", at=20), response("msg_2", at=21))
-    world.now = 22
-    world.update([path])
-    ship(world, receiver)
-    assert sorted(names(receiver)) == ["chat", "chat", "execute_tool", "invoke_agent"]
-    assert by_id(receiver.spans) == by_id(exported(world).spans)
-
-
-def test_an_open_turn_is_sent_after_an_idle_time_and_what_follows_without_its_root(world: World) -> None:
-    """A person may not answer for hours; nothing is sent twice for it."""
-    path, receiver = open_session(world), Receiver()
-    ship(world, receiver, idle_s=300)
-    assert receiver.spans == []
-    world.now = 10 + 300
-    ship(world, receiver, idle_s=300)
-    assert names(receiver) == ["invoke_agent", "chat"]
-    for later in (310, 320):
-        world.now = later
-        ship(world, receiver, idle_s=300)
-    assert len(receiver.spans) == 2
-    append(path, tool_result("toolu_1", at=400), response("msg_2", at=401))
-    world.now = 402
-    world.update([path])
-    ship(world, receiver, idle_s=300)
-    assert sorted(names(receiver)) == ["chat", "chat", "execute_tool", "invoke_agent"]
-    assert ids(receiver.spans) == ids(exported(world).spans)
-    assert len({span.trace_id for span in receiver.spans}) == 1
-
-
-def test_a_turn_that_time_ends_is_sent_without_a_new_line(world: World) -> None:
-    """Half an hour after its last one."""
-    open_session(world)
-    receiver = Receiver()
-    ship(world, receiver)
-    world.now = 11 + 1800
-    world.update()
-    ship(world, receiver)
-    assert ids(receiver.spans) == ids(exported(world).spans)
-
-
-def test_open_turns_are_sent_on_request(world: World) -> None:
-    """``--include-open`` asks for a preview."""
-    open_session(world)
-    receiver = Receiver()
-    ship(world, receiver, convert=ConvertOptions(include_open=True))
-    assert names(receiver) == ["invoke_agent", "chat"]
-
-
 # --- owners ----------------------------------------------------------------------------------------------------------
 
 
@@ -419,50 +332,3 @@ def test_progress_is_told_in_sessions(busy: World) -> None:
     shipper = Shipper(busy.library(), ledger, Receiver().open, options, now_ns=at_ns(FAR_FUTURE_S))
     shipper.ship(ledger.pending(at_ns(busy.now)), progress=lambda *done: told.append(done))
     assert told == [(3, 3)]
-
-
-# --- whatever happens ------------------------------------------------------------------------------------------------
-
-GROWING = ("begin", "fork", "grow", "grow_half", "start_agent", "wait")
-"""What clients do: nothing that was written changes, and nothing is found long after it was written."""
-SEEDS = st.integers(0, 2**16)
-STEPS = st.tuples(st.sampled_from(GROWING), SEEDS, st.sampled_from(["ship", "lose a part", "index", "nothing"]))
-
-
-@pytest.mark.slow
-@given(SEEDS, st.lists(STEPS, min_size=2, max_size=12))
-@settings(max_examples=120, deadline=None, derandomize=True)
-def test_however_sessions_grow_a_target_has_each_item_once_in_the_end(
-    seed: int, story: list[tuple[str, int, str]]
-) -> None:
-    """And what an export of everything sends, though it was away now and then."""
-    with tempfile.TemporaryDirectory() as folder:
-        world, receiver = World(Path(folder), in_memory=True), Receiver()
-        life = Life(world)
-        life.client = seed % 6
-        life.begin(random.Random(seed))
-        for name, chance, then in story:
-            HAPPENINGS[name](life, random.Random(chance))
-            if then != "nothing":
-                world.update()
-            if then in ("ship", "lose a part"):
-                losing = random.Random(chance)
-                receiver.fate = lambda _, losing=losing, then=then: (
-                    LOST if then == "lose a part" and losing.random() < 0.5 else TAKEN
-                )
-                ship(world, receiver)
-        receiver.fate, world.now = lambda _: TAKEN, FAR_FUTURE_S
-        world.update()
-        ship(world, receiver)
-        wanted = exported(world)
-        assert max(ids(receiver.spans).values(), default=1) == 1
-        assert max(ids(receiver.events).values(), default=1) == 1
-        assert by_id(receiver.spans).keys() == by_id(wanted.spans).keys()
-        assert by_id(receiver.events).keys() == by_id(wanted.events).keys()
-        assert counted(receiver) == counted(wanted)
-
-
-def counted(receiver: Receiver) -> dict[str, object]:
-    """Return what a store says in the end, without the series that never counted anything."""
-    values = newest(receiver.points).items()
-    return {series: value for series, value in values if (value.count if isinstance(value, Distribution) else value)}

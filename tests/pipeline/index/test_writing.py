@@ -6,8 +6,7 @@ import pytest
 
 from otel_bridge.sources.transcript.assemble.packing import FORMAT
 from otel_bridge.sources.transcript.lines import MAX_PROBLEMS_PER_FILE
-from tests.pipeline.index.happenings import assert_same_rows
-from tests.pipeline.index.world import World, all_rows, append, rows_of_fresh_index, touch, unreadable
+from tests.pipeline.index.world import World, all_rows, append, touch, unreadable
 from tests.transcripts import OTHER, SID, agent_file, count, dump, prompt, response, session_file
 
 
@@ -28,7 +27,7 @@ def test_a_moved_file_keeps_what_was_read_under_its_new_name(world: World) -> No
     assert (report.files_read, report.lines_read) == (1, 0)
     assert files(world) == [(f"-b/{SID}.jsonl", 3, 1)]
     assert world.one("SELECT path FROM problems") == str(target)
-    assert_same_rows(all_rows(world.connection), rows_of_fresh_index(world.projects, world.now))
+    world.check()
 
 
 def test_a_new_file_with_the_inode_of_one_that_went_is_another_file(world: World) -> None:
@@ -74,7 +73,7 @@ def test_an_unreadable_file_keeps_what_it_said(world: World) -> None:
     )
     report = world.update()
     assert (report.lines_read, report.unreadable_files) == (1, 0)
-    assert_same_rows(all_rows(world.connection), rows_of_fresh_index(world.projects, world.now))
+    world.check()
 
 
 def test_a_deleted_file_keeps_what_it_said_and_can_be_asked_for(world: World) -> None:
@@ -108,7 +107,7 @@ def test_a_rewritten_file_says_what_it_says_now(world: World) -> None:
     world.update()
     session_file(world.root, SID, prompt("new words"), response("msg_2", at=2))
     world.update([touch(path)])
-    assert_same_rows(all_rows(world.connection), rows_of_fresh_index(world.projects, world.now))
+    world.check()
     assert world.one("SELECT group_concat(text) FROM texts") == "new words"
     assert world.one("SELECT count(*) FROM call_copies") == 1
 
@@ -120,7 +119,7 @@ def test_a_file_grown_line_by_line_says_what_it_says_at_once(world: World) -> No
         append(path, response(f"msg_{number}", at=number))
         world.update([path])
     assert world.one("SELECT max(level) FROM chunks") == 1
-    assert_same_rows(all_rows(world.connection), rows_of_fresh_index(world.projects, world.now))
+    world.check()
 
 
 @pytest.fixture

@@ -26,7 +26,27 @@ from otel_bridge.sources.transcript.assemble.packing import unpack_all
 from otel_bridge.store.database import migrations, open_writer
 from otel_bridge.store.files import read_chunks
 from otel_bridge.store.schema import SESSION_FACTS, TABLES
-from tests.transcripts import FAR_FUTURE_S, Line, at_ns, dump
+from tests.transcripts import (
+    FAR_FUTURE_S,
+    FORK,
+    OTHER,
+    SID,
+    Line,
+    agent_file,
+    ask,
+    at_ns,
+    dump,
+    fork_2_1_181,
+    pr_link,
+    prompt,
+    queue_operation,
+    response,
+    session_file,
+    tool_result,
+    tool_use,
+)
+
+BRANCH = {"gitBranch": "feat/gears"}
 
 READERS = ("otel_bridge.sources.transcript.growth", "otel_bridge.sources.transcript.reader")
 """Modules that open transcripts."""
@@ -74,6 +94,10 @@ class World:
         ((cell,),) = self.connection.execute(query, values).fetchall()
         return cell
 
+    def check(self) -> None:
+        """Compare all rows with those of an index that is made of the same files at once."""
+        assert_same_rows(all_rows(self.connection), rows_of_fresh_index(self.projects, self.now))
+
     def reopened(self) -> World:
         """Return the same index as a later process has it."""
         self.connection.close()
@@ -103,6 +127,17 @@ def rows_of_fresh_index(projects: Path, now: float) -> dict[str, list[Any]]:
         place = IndexPlace(projects, connection)
         index_files(place, [projects], now_ns=at_ns(now), options=IndexOptions())
         return all_rows(connection)
+
+
+def write_family(world: World) -> list[Path]:
+    """Write a session with a sub-agent and a link, a fork of it, and another session on the linked branch."""
+    history = [prompt("Go", **BRANCH), ask("msg_1", tool_use(command="ls"), at=1, **BRANCH), tool_result(at=2)]
+    return [
+        session_file(world.root, SID, queue_operation(at=0), *history, pr_link(7, at=3)),
+        agent_file(world.root, SID, "a1", prompt(at=1), response("msg_a", at=2), about={"agentType": "Explore"}),
+        session_file(world.root, FORK, *fork_2_1_181(history), queue_operation(at=50), response("msg_f", at=51)),
+        session_file(world.root, OTHER, prompt(at=60, **BRANCH), response("msg_o", at=61, **BRANCH)),
+    ]
 
 
 # --- what happens to files -------------------------------------------------------------------------------------------
@@ -190,3 +225,11 @@ def _sorted(connection: sqlite3.Connection, query: str) -> list[Any]:
 def sessions_of(library: Library) -> dict[str, Session]:
     """Return all sessions of a library by id."""
     return {session.id: session for session in library}
+
+
+def assert_same_rows(found: dict[str, list[Any]], wanted: dict[str, list[Any]]) -> None:
+    """Compare table by table, so that a difference is shown small."""
+    assert found.keys() == wanted.keys()
+    assert set(found.pop("call_copies")) >= set(wanted.pop("call_copies"))  # too many: looked at in vain
+    for table, rows in wanted.items():
+        assert found[table] == rows, table
