@@ -26,6 +26,14 @@ _WRITER_PRAGMAS = (
     "cache_size = -8000",
 )
 
+_LATE_INDEXES = {
+    "call_copies_by_session": "call_copies (session)",
+    "texts_by_file": "texts (file)",
+    "tool_calls_by_name": "tool_calls (name)",
+    "tool_calls_by_start": "tool_calls (started_ns)",
+}
+"""Indexes that nobody needs while an empty index is filled: made over all rows at once they cost a tenth."""
+
 
 def open_writer(path: Path) -> sqlite3.Connection:
     """Open the index to write to it, made or migrated if need be; readable by its owner alone.
@@ -49,7 +57,9 @@ def open_writer(path: Path) -> sqlite3.Connection:
     try:
         for pragma in _WRITER_PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
-        _migrate(connection, path)
+        if _version(connection) > len(migrations()):
+            raise _of_another_version(path, _version(connection))
+        migrate(connection)
     except BaseException:
         connection.close()
         raise
@@ -102,13 +112,22 @@ def filling(connection: sqlite3.Connection) -> Iterator[None]:
         yield
         return
     connection.execute("PRAGMA synchronous = OFF")
+    for name in _LATE_INDEXES:
+        connection.execute(f"DROP INDEX {name}")
     try:
         yield
     finally:
+        with suppress(sqlite3.DatabaseError):  # a full disk: then they are made when the index is next opened
+            _make_late_indexes(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         deadline = time.monotonic() + _BUSY_S
         while not _set_journal(connection, "WAL") and time.monotonic() < deadline:
             time.sleep(_LOOK_EVERY_S)  # for whoever has waited to read
+
+
+def _make_late_indexes(connection: sqlite3.Connection) -> None:
+    for name, columns in _LATE_INDEXES.items():
+        connection.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {columns}")
 
 
 def _set_journal(connection: sqlite3.Connection, mode: str) -> bool:
@@ -136,6 +155,14 @@ def migrations() -> list[str]:
     """Return the scripts that make the schema, each a step from one version to the next."""
     folder = files("otel_bridge.store") / "migrations"
     return [script.read_text(encoding="utf-8") for script in sorted(folder.iterdir(), key=lambda script: script.name)]
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the schema of an open index, which may be empty, up to this version."""
+    steps = migrations()
+    for number in range(_version(connection), len(steps)):
+        connection.executescript(f"BEGIN IMMEDIATE; {steps[number]}; PRAGMA user_version = {number + 1}; COMMIT")
+    _make_late_indexes(connection)
 
 
 def _refuse_what_is_no_file(path: Path) -> None:
@@ -167,11 +194,3 @@ def _connect(path: Path, parameters: str) -> sqlite3.Connection:
 def _version(connection: sqlite3.Connection) -> int:
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     return version
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    steps = migrations()
-    if _version(connection) > len(steps):
-        raise _of_another_version(path, _version(connection))
-    for number in range(_version(connection), len(steps)):
-        connection.executescript(f"BEGIN IMMEDIATE; {steps[number]}; PRAGMA user_version = {number + 1}; COMMIT")

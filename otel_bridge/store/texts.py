@@ -63,7 +63,8 @@ def set_session_texts(connection: Connection, session: int, texts: Mapping[str, 
             "SELECT text, at_ns FROM texts WHERE session = ? AND kind = ? AND file IS NULL", (session, kind)
         ).fetchall()
         if known != ([(text, at_ns)] if text else []):
-            changes += _delete(connection, "session = ? AND kind = ? AND file IS NULL", session, kind)
+            if known:  # to delete nothing, too, flushes the word index
+                changes += _delete(connection, "session = ? AND kind = ? AND file IS NULL", session, kind)
             changes += add_texts(connection, session, None, [IndexedText(kind, at_ns, "", text)]) if text else 0
     return changes
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from importlib.resources import files
 
 from otel_bridge.model import Session
+from otel_bridge.store.database import migrate
 from otel_bridge.store.rows import session_rows
 from otel_bridge.store.tables import insert_sessions
 from otel_bridge.store.texts import IndexedText, add_texts
@@ -14,9 +14,7 @@ from otel_bridge.store.texts import IndexedText, add_texts
 def index_of(*sessions: Session) -> sqlite3.Connection:
     """Return an index of the sessions."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    folder = files("otel_bridge.store") / "migrations"
-    for script in sorted(folder.iterdir(), key=lambda script: script.name):
-        connection.executescript(script.read_text(encoding="utf-8"))
+    migrate(connection)
     insert_sessions(connection, [session_rows(session) for session in sessions])
     return connection
 

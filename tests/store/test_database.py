@@ -200,6 +200,20 @@ def test_a_first_filling_goes_to_the_file_itself_and_later_writing_to_the_log(pa
         assert sessions_of(connection) == ["a", "b"]
 
 
+def test_indexes_are_made_when_a_first_filling_is_over_or_was_stopped(path: Path, tmp_path: Path) -> None:
+    """By who filled it, else by who opens it next: a killed process makes none."""
+    with closing(open_writer(tmp_path / "new" / FILE_NAME)) as connection:
+        wanted = schema_of(connection)
+    with closing(open_writer(path)) as connection:
+        with suppress(KeyboardInterrupt), filling(connection):
+            assert schema_of(connection) != wanted
+            raise KeyboardInterrupt
+        assert schema_of(connection) == wanted
+        connection.execute("DROP INDEX tool_calls_by_name")
+    with closing(open_writer(path)) as connection:
+        assert schema_of(connection) == wanted
+
+
 def test_a_reader_does_not_stop_a_first_filling(path: Path) -> None:
     """A report may be open on an index that is still empty: it is filled through the log then."""
     with closing(open_writer(path)) as connection, closing(open_reader(path)) as reader:

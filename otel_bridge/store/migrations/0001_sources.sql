@@ -29,7 +29,6 @@ CREATE TABLE files (
 ) STRICT;
 
 CREATE INDEX files_by_session ON files (session_id);
-CREATE INDEX files_by_inode ON files (inode);
 
 -- What stretches of a file's lines say. Small ones are merged to the next level now and then; -1 is the line without newline.
 CREATE TABLE chunks (
@@ -46,8 +45,6 @@ CREATE TABLE call_copies (
   session  INTEGER NOT NULL,
   PRIMARY KEY (key, session)
 ) STRICT, WITHOUT ROWID;
-
-CREATE INDEX call_copies_by_session ON call_copies (session);
 
 -- Pull requests the client linked, and the branch it was on: what else was done there belongs to them.
 CREATE TABLE branch_links (

@@ -118,8 +118,6 @@ CREATE TABLE tool_calls (
   PRIMARY KEY (session, id)               -- which is also the index by session
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX tool_calls_by_name ON tool_calls (name);
-CREATE INDEX tool_calls_by_start ON tool_calls (started_ns);
 
 CREATE TABLE agents (
   session        INTEGER NOT NULL REFERENCES sessions,
@@ -188,7 +186,6 @@ CREATE TABLE texts (
 ) STRICT;
 
 CREATE INDEX texts_by_ref ON texts (session, ref);
-CREATE INDEX texts_by_file ON texts (file);
 
 -- Every run of letters and digits is a word, so the parts of paths, of snake_case and of kebab-case are found.
 CREATE VIRTUAL TABLE texts_fts USING fts5 (

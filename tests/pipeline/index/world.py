@@ -23,7 +23,7 @@ from otel_bridge.pipeline.sessions import Library
 from otel_bridge.pipeline.stats import Stats
 from otel_bridge.pipeline.stored_stats import stored_changes, stored_stats
 from otel_bridge.sources.transcript.assemble.packing import unpack_all
-from otel_bridge.store.database import migrations, open_writer
+from otel_bridge.store.database import migrate, open_writer
 from otel_bridge.store.files import read_chunks
 from otel_bridge.store.schema import SESSION_FACTS, TABLES
 from tests.transcripts import (
@@ -116,8 +116,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 def memory_index() -> sqlite3.Connection:
     """Return an empty index that nobody else can open."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    for script in migrations():
-        connection.executescript(script)
+    migrate(connection)
     return connection
 
 
