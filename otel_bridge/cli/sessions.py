@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import click
 
+from otel_bridge.cli.csv_output import print_csv
 from otel_bridge.cli.indexed import current_index, data_dir_option, no_sync_option
 from otel_bridge.cli.json_output import print_json
 from otel_bridge.cli.options import json_option, of_project_option, samples_option
 from otel_bridge.cli.zones import time_ns_of, zone_of, zone_option
 from otel_bridge.errors import UsageError
-from otel_bridge.prices import usd_str
 from otel_bridge.store.filters import SessionFilter
 from otel_bridge.store.listing import SORTS, SessionLine, list_sessions
 
@@ -105,26 +103,11 @@ def command(
     )
     with current_index(data_dir, or_samples=or_samples, no_sync=no_sync) as place:
         lines = list_sessions(place.connection, wanted, sort=sort, descending=not reverse)
-    if as_json or as_csv:
-        (_print_csv if as_csv else print_json)(lines if limit is None else lines[:limit])
-        return
-    from otel_bridge.cli.sessions_table import print_sessions
+    if as_csv:
+        print_csv(SessionLine, lines[:limit])
+    elif as_json:
+        print_json(lines[:limit])
+    else:
+        from otel_bridge.cli.sessions_table import print_sessions
 
-    print_sessions(lines, zone, shown=20 if limit is None else limit)
-
-
-def _print_csv(lines: list[SessionLine]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    names = SessionLine.__struct_fields__
-    writer.writerow(names)
-    writer.writerows([_cell(getattr(line, name)) for name in names] for line in lines)
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, Decimal):
-        return usd_str(value)
-    if isinstance(value, list):
-        return ",".join(map(str, value))
-    return str(value)
+        print_sessions(lines, zone, shown=20 if limit is None else limit)

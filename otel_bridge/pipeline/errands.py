@@ -23,7 +23,7 @@ class Errand:
         Asking comes before the lock is tried, and whoever has had the lock looks again whether anybody asked meanwhile:
         nobody who asks is left without a run that began afterwards.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._wanted.touch()
         is_done = False
         while self._wanted.exists():

@@ -104,6 +104,21 @@ def test_csv_has_a_header_and_a_row_for_each(indexed: Invoke) -> None:
     assert rows[0]["client_cost_usd"] == ""
 
 
+def test_a_spreadsheet_takes_no_text_for_a_formula(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A branch may have any name, and characters no terminal should get are made visible."""
+    session_file(tmp_path / "projects", SID, prompt("x", gitBranch="=cmd()\x1b"), response("msg_1"))
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path))
+    (row,) = csv.DictReader(io.StringIO(invoke("sessions", "--csv").out))
+    assert row["branch"] == "'=cmd()\N{REPLACEMENT CHARACTER}"
+
+
+def test_no_session_is_a_header_alone(indexed: Invoke) -> None:
+    """Scripts find the columns they know."""
+    assert indexed("sessions", "--csv", "--branch", "none").out.splitlines()[0].startswith("calls,")
+
+
 def test_people_see_a_table_and_a_sum(indexed: Invoke) -> None:
     """Project, branch, pull request and cost of each, and the sum of all of them."""
     out = indexed("sessions", "--timezone", "UTC").out
