@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
+from otel_bridge.reported import ReportedCall, ReportedTool, ReportedTurn
 from otel_bridge.vcs import BranchLink, Commit, PullRequestLink
 
 IDLE_TURN_NS = 30 * 60 * 1_000_000_000
@@ -174,6 +175,7 @@ class ToolCall(Struct, frozen=True):
     """The sub-agent this call started."""
     context: RecordContext = RecordContext()
     content: Content | None = None
+    reported: ReportedTool | UnsetType = UNSET
 
     @property
     def is_finished(self) -> bool:
@@ -211,6 +213,8 @@ class ModelCall(Struct, frozen=True):
     tool_calls: tuple[ToolCall, ...] = ()
     context: RecordContext = RecordContext()
     content: Content | None = None
+    reported: ReportedCall | UnsetType = UNSET
+    """What the client's own telemetry adds; unset without any."""
 
 
 class Agent(Struct, frozen=True):
@@ -284,6 +288,7 @@ class Turn(Struct, frozen=True):
     """Key of the turn before it in the session (of the origin, for the first own turn of a fork)."""
     previous_ordinal: int = 0
     previous_session_id: str | None = None
+    reported: ReportedTurn | UnsetType = UNSET
 
 
 class Quality(Struct, frozen=True):

@@ -62,7 +62,7 @@ def write_samples(captures: Path, work: Path) -> None:
 
 
 def write_fixtures(captures: Path, work: Path) -> None:
-    """Write for each run an archive of its stripped transcripts and what the client counted itself."""
+    """Write for each run archives of its stripped transcripts and its telemetry, and what the client counted itself."""
     for source in sorted(captures.glob("*/*/projects")):
         run = source.parent
         name = run.relative_to(captures)
@@ -71,6 +71,7 @@ def write_fixtures(captures: Path, work: Path) -> None:
         target.mkdir(parents=True)
         (target / "transcripts.tar.xz").write_bytes(packed(work / "stripped" / name))
         (target / "expected.json").write_text(render(native_account(run / "otlp")), encoding="utf-8")
+        (target / "native.tar.xz").write_bytes(packed(run / "otlp"))
     publish(work / "fixtures", FIXTURES)
 
 

@@ -1,0 +1,37 @@
+"""What the client's own telemetry says beyond its transcripts; part of the model (pure)."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+MAIN = "main"
+SUBAGENT = "subagent"
+AUXILIARY = "auxiliary"
+"""Calls the client makes for itself: titles, summaries, classifiers."""
+
+
+class ReportedCall(Struct, frozen=True):
+    """Of a model call."""
+
+    query_source: str | None = None
+    """``main``, ``subagent`` or ``auxiliary`` (2.1.181+)."""
+    is_unrecorded: bool = False
+    """No transcript has the call: its tokens and cost are the client's own."""
+    ttft_ms: float | None = None
+    """From the request to the first token of the answer."""
+    span_id: str = ""
+    """Hex; the span the client sent of it."""
+
+
+class ReportedTool(Struct, frozen=True):
+    """Of a tool call."""
+
+    span_id: str = ""
+
+
+class ReportedTurn(Struct, frozen=True):
+    """Of a turn: the client's trace, and the span outside that its root hangs on (an inbound ``TRACEPARENT``)."""
+
+    trace_id: str = ""
+    span_id: str = ""
+    parent_id: str = ""

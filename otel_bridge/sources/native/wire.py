@@ -1,0 +1,174 @@
+"""OTLP requests → records of Claude Code's own telemetry; what others sent is named, to be passed on (pure).
+
+Claude Code is told by the scope, never by ``service.name``, which what we send ourselves shares: a route by service
+name would feed us our own spans.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from msgspec import Struct, field, structs
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from otel_bridge.model import Problem
+from otel_bridge.sources.native.events import READERS
+from otel_bridge.sources.native.records import AnyEvent, NativeRecord, NativeSpan, SpanLink
+from otel_bridge.sources.native.values import Attributes
+
+SCOPE = "com.anthropic.claude_code"
+SPAN_ATTRIBUTES = (
+    *("duration_ms", "agent_id", "parent_agent_id", "workflow.run_id", "workflow.name"),
+    *("user_prompt_length", "interaction.sequence", "parent.source"),
+    *("model", "gen_ai.request.model", "llm_request.context", "query_source", "query_source_safe", "speed", "effort"),
+    *("ttft_ms", "first_content_ms", "input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens"),
+    *("request_id", "attempt", "success", "status_code", "error.type", "error_class", "stop_reason"),
+    *("tool_name", "tool_use_id", "subagent_type", "skill_name", "anthropic.mcp.server.name", "bash_argv0"),
+    *("result_tokens", "decision", "source"),
+    *("hook_event", "hook_name", "num_hooks", "num_success", "num_blocking", "num_non_blocking_error", "num_cancelled"),
+)
+"""What is kept of spans: words and numbers, no text that a person or a tool wrote."""
+
+LATEST_NS = 2**63 - 1
+"""The last time that databases can hold (the year 2262)."""
+
+Place = tuple[int, int]
+"""Index of a resource group in a request, and of a scope group in that."""
+Request = TypeVar("Request", ExportLogsServiceRequest, ExportTraceServiceRequest)
+
+
+class Reading(Struct):
+    """What one request holds."""
+
+    records: list[NativeRecord] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    """Records or values of Claude Code that could not be used."""
+    foreign: list[Place] = field(default_factory=list)
+    """Scope groups that are not Claude Code's."""
+    unused: Counter[str] = field(default_factory=Counter)
+    """Claude Code's events that say nothing about a session's work, by name."""
+
+
+def is_native_scope(name: str) -> bool:
+    """Tell whether a scope is one of Claude Code's own."""
+    return name == SCOPE or name.startswith(f"{SCOPE}.")
+
+
+def read_logs(request: ExportLogsServiceRequest) -> Reading:
+    """Return the events of a logs request."""
+    reading = Reading()
+    seen: Counter[AnyEvent] = Counter()
+    for at, group in enumerate(request.resource_logs):
+        version = _version(group.resource.attributes)
+        for inner, scope in enumerate(group.scope_logs):
+            if not is_native_scope(scope.scope.name):
+                reading.foreign.append((at, inner))
+                continue
+            for record in scope.log_records:
+                event = _event(record, version or scope.scope.version or None, reading)
+                if event is not None:
+                    reading.records.append(structs.replace(event, repeat=seen[event]))
+                    seen[event] += 1
+    return reading
+
+
+def read_traces(request: ExportTraceServiceRequest) -> Reading:
+    """Return the spans of a traces request."""
+    reading = Reading()
+    for at, group in enumerate(request.resource_spans):
+        version = _version(group.resource.attributes)
+        for inner, scope in enumerate(group.scope_spans):
+            if not is_native_scope(scope.scope.name):
+                reading.foreign.append((at, inner))
+                continue
+            for span in scope.spans:
+                record = _span(span, version or scope.scope.version or None, reading)
+                if record is not None:
+                    reading.records.append(record)
+    return reading
+
+
+def only(request: Request, places: Sequence[Place]) -> Request:
+    """Return the request with these scope groups alone, as they are; empty where there are none."""
+    rest = type(request)()
+    name, inner_name = ("resource_logs", "scope_logs")
+    if isinstance(request, ExportTraceServiceRequest):
+        name, inner_name = ("resource_spans", "scope_spans")
+    for at in dict.fromkeys(at for at, _ in places):
+        group = getattr(rest, name).add()
+        group.CopyFrom(getattr(request, name)[at])
+        wanted = [getattr(group, inner_name)[inner] for place, inner in places if place == at]
+        kept = [type(scope).FromString(scope.SerializeToString()) for scope in wanted]
+        group.ClearField(inner_name)
+        getattr(group, inner_name).extend(kept)
+    return rest
+
+
+def _version(attributes: Any) -> str | None:
+    return Attributes(attributes, "resource", []).text("service.version")
+
+
+def _event(record: LogRecord, version: str | None, reading: Reading) -> AnyEvent | None:
+    read = Attributes(record.attributes, "", reading.problems)
+    name = read.text("event.name") or record.event_name or record.body.string_value
+    read.subject = name = name.removeprefix("claude_code.")[:64]
+    reader = READERS.get(name)
+    if reader is None:
+        reading.unused[name] += 1
+        return None
+    session_id = read.text("session.id")
+    time_ns = record.time_unix_nano or record.observed_time_unix_nano
+    if session_id is None:
+        read.report("missing_id", "session.id")
+        return None
+    if not 0 < time_ns <= LATEST_NS:
+        read.report("bad_timestamp", "time")
+        return None
+    common = {
+        "session_id": session_id,
+        "time_ns": time_ns,
+        "sequence": read.count("event.sequence"),
+        "prompt_id": read.text("prompt.id"),
+        "trace_id": _id(record.trace_id, 16),
+        "span_id": _id(record.span_id, 8),
+        "agent_id": read.text("agent_id"),
+        "parent_agent_id": read.text("parent_agent_id"),
+        "version": version,
+    }
+    return reader(common, read)
+
+
+def _span(span: Span, version: str | None, reading: Reading) -> NativeSpan | None:
+    read = Attributes(span.attributes, span.name.removeprefix("claude_code.")[:64], reading.problems)
+    session_id = read.text("session.id")
+    trace_id, span_id = _id(span.trace_id, 16), _id(span.span_id, 8)
+    if session_id is None or not (trace_id and span_id):
+        read.report("missing_id", "session.id" if trace_id and span_id else "span id")
+        return None
+    if not 0 < span.start_time_unix_nano <= span.end_time_unix_nano <= LATEST_NS:
+        read.report("bad_timestamp", "start and end")
+        return None
+    return NativeSpan(
+        session_id,
+        trace_id,
+        span_id,
+        _id(span.parent_span_id, 8),
+        read.text("span.type") or read.subject,
+        span.start_time_unix_nano,
+        span.end_time_unix_nano,
+        span.status.code == Status.STATUS_CODE_ERROR,
+        read.scalars(SPAN_ATTRIBUTES),
+        tuple(SpanLink(link.trace_id, link.span_id) for link in span.links),
+        tuple(event.time_unix_nano for event in span.events if event.name == "gen_ai.request.attempt"),
+        version,
+    )
+
+
+def _id(raw: bytes, size: int) -> bytes:
+    """Return an id as it is, or nothing where it is none."""
+    return raw if len(raw) == size and any(raw) else b""
