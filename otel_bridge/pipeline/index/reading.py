@@ -136,12 +136,12 @@ def _read_file(job: FileJob, session: SessionReading, stretches_of: StretchesOf,
     reading.tail_account.add(growth.tail_account)
     reading.is_rewritten = growth.is_rewritten or job.checkpoint == START
     redact_extract(growth.extract)
-    reading.chunk = pack(growth.extract) if growth.account.lines else None
+    reading.chunk = pack(growth.extract, is_fresh=True) if growth.account.lines else None
     reading.keys = [fingerprint(key) for key in growth.extract.drafts]
     reading.texts = [IndexedText(text.kind, text.at_ns, text.ref, redact(text.text)) for text in growth.texts]
     if growth.tail is not None:
         redact_extract(growth.tail)
-        reading.tail = pack(growth.tail)
+        reading.tail = pack(growth.tail, is_fresh=True)
         reading.keys += [fingerprint(key) for key in growth.tail.drafts]
         growth.extract.extend(growth.tail)
     return growth.extract

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from otel_bridge.model import IDLE_TURN_NS, Agent, ModelCall
+from otel_bridge.model import IDLE_TURN_NS, Agent, ModelCall, RecordContext
 from otel_bridge.sources.transcript.assemble.entries import (
     CompactionEntry,
     Entry,
@@ -152,12 +152,14 @@ class AgentBuilder:
         index: ToolIndex,
         finish_calls: FinishCalls,
         *,
+        contexts: Mapping[int, RecordContext],
         now_ns: int,
     ) -> None:
         self._lanes = lanes
         self._calls = calls
         self._links = links
         self._index = index
+        self._contexts = contexts
         self._finish_calls = finish_calls
         self._now_ns = now_ns
         self._by_tool = {
@@ -221,7 +223,7 @@ class AgentBuilder:
                 if isinstance(entry, CompactionEntry) and entry.compaction is not None
             ),
             error_type=errors[-1].error_type if failed else None,
-            context=calls[0].context if calls else lane.entries[0].context,
+            context=calls[0].context if calls else self._contexts[lane.entries[0].context],
         )
 
     def _is_complete(self, lane: Lane, last: ModelCall | None, result: ToolResult | None, ended_ns: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from hashlib import blake2b
 
 import msgspec
 
@@ -73,13 +74,16 @@ _decode_content = msgspec.json.Decoder(str | list[Block] | None).decode
 
 
 class Digester:
-    """Turns the records of one file into entries, with equal contexts shared."""
+    """Turns the records of one file into entries; where they were written is put into ``contexts``."""
 
-    def __init__(self, *, keep_content: bool, texts: TextNotes | None = None) -> None:
+    def __init__(
+        self, contexts: dict[int, RecordContext], *, keep_content: bool, texts: TextNotes | None = None
+    ) -> None:
         self._keep_content = keep_content
         self._texts = texts
         self._uses: dict[str, ToolUse] = {}
-        self._contexts: dict[tuple[str | None, ...], RecordContext] = {}
+        self._contexts = contexts
+        self._numbers: dict[tuple[str | None, ...], int] = {(None,) * 4: 0}
 
     def know(self, uses: Iterable[ToolUse]) -> None:
         """Take in tool calls of earlier lines, whose results may come."""
@@ -112,12 +116,13 @@ class Digester:
         entry.context = self._context(record)
         return entry
 
-    def _context(self, record: Record) -> RecordContext:
+    def _context(self, record: Record) -> int:
         facts = record.cwd, record.gitBranch, record.version, record.entrypoint
-        known = self._contexts.get(facts)
-        if known is None:
-            known = self._contexts[facts] = RecordContext(*facts)
-        return known
+        number = self._numbers.get(facts)
+        if number is None:
+            number = self._numbers[facts] = context_number(facts)
+            self._contexts[number] = RecordContext(*facts)
+        return number
 
     def _response(self, record: Record, at_ns: int, position: Position) -> AnyEntry | None:
         message = record.message
@@ -187,6 +192,11 @@ class Digester:
             interrupted_message_id=record.interruptedMessageId,
             notices=task_notices(text),
         )
+
+
+def context_number(facts: tuple[str | None, ...]) -> int:
+    """Return 63 bits of a hash: no two contexts of a session share them."""
+    return int.from_bytes(blake2b(msgspec.msgpack.encode(facts), digest_size=8).digest(), "big") >> 1
 
 
 def _system(record: Record, at_ns: int) -> AnyEntry | None:

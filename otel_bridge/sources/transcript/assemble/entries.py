@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from otel_bridge.model import ApiError, Compaction, HookRun, RecordContext
+from otel_bridge.model import ApiError, Compaction, HookRun
 from otel_bridge.vcs import Commit, PullRequestLink
 
 
@@ -19,8 +19,10 @@ class Entry(Struct, gc=False, array_like=True, tag="e"):
     at_ns: int = 0
     uuid: str | None = None
     parent: str | None = None
+    """Only where that is not the line before it in its lane: most are."""
     prompt_id: str | None = None
-    context: RecordContext = RecordContext()
+    context: int = 0
+    """Number of where it was written (``FileExtract.contexts``), 0 where nothing says it."""
     notices: tuple[tuple[str, str], ...] = ()
     """Background tasks reported as ended: task id (a sub-agent's, for one) and tool call id, empty if not named."""
 

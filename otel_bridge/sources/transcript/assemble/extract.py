@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct, field
 
+from otel_bridge.model import RecordContext
 from otel_bridge.sources.transcript.asides import TITLE_RANK, Asides
 from otel_bridge.sources.transcript.assemble.digest import Digester
 from otel_bridge.sources.transcript.assemble.entries import AnyEntry, PromptEntry, ResponseEntry, ResultEntry
@@ -54,6 +55,8 @@ class FileExtract(Struct, array_like=True):
     asides: Asides = field(default_factory=Asides)
     last_ns: int = 0
     """Time of the last timed line."""
+    contexts: dict[int, RecordContext] = field(default_factory=dict)
+    """Where lines were written, by a number that is the same in every file."""
 
     def entries(self) -> Iterator[AnyEntry]:
         """Yield the entries of all lanes."""
@@ -79,6 +82,7 @@ class FileExtract(Struct, array_like=True):
         self.embedding_uuids += after.embedding_uuids
         self.asides.extend(after.asides)
         self.last_ns = after.last_ns or self.last_ns
+        self.contexts |= after.contexts
 
 
 class Extractor:
@@ -98,8 +102,10 @@ class Extractor:
         self._session_id = session_id
         self._agent_id = agent_id
         self._position = position
-        self._digester = Digester(keep_content=keep_content, texts=texts)
+        self._digester = Digester(self.extract.contexts, keep_content=keep_content, texts=texts)
         self._open: dict[str, Part] = {}
+        self._newest_uuids: dict[str, str | None] = {}
+        """Of the last line of each lane."""
         self._sidechain_roots: dict[str, str] = {}
         for stretch in before:
             self._go_on_from(stretch)
@@ -121,6 +127,7 @@ class Extractor:
         self.extract.asides = before.asides.next_stretch()
         self.extract.last_ns = before.last_ns
         for part in before.parts:
+            self._newest_uuids[part.lane] = part.entries[-1].uuid
             is_inline = self._agent_id is None and part.rank == RANK_SIDECHAIN
             for entry in part.entries:
                 if is_inline and entry.uuid:
@@ -180,3 +187,6 @@ class Extractor:
             part = self._open[lane] = Part(lane, rank)
             self.extract.parts.append(part)
         part.entries.append(entry)
+        if entry.parent is not None and entry.parent == self._newest_uuids.get(lane):
+            entry.parent = None
+        self._newest_uuids[lane] = entry.uuid

@@ -6,6 +6,7 @@ from collections import defaultdict
 
 from msgspec import Struct
 
+from otel_bridge.model import RecordContext
 from otel_bridge.sources.transcript.asides import Asides, session_asides
 from otel_bridge.sources.transcript.assemble.entries import AnyEntry, PromptEntry, ResponseEntry, ResultEntry, ToolUse
 from otel_bridge.sources.transcript.assemble.extract import MAIN, FileExtract, Part
@@ -38,6 +39,8 @@ class LaneSorter:
         """Responses by key, all lines of the session's files merged."""
         self.uses: dict[str, dict[str, ToolUse]] = defaultdict(dict)
         """Tool calls by id, by the key of the response that asked for them."""
+        self.contexts = {0: RecordContext()}
+        """Where entries were written, by the number they have it under."""
         self.uuids: set[str] = set()
         self.duplicate_records = 0
         self.project: str | None = None
@@ -64,6 +67,7 @@ class LaneSorter:
         self._prompts = extract.prompts | self._prompts
         self._parents = extract.parents | self._parents
         self._asides.append(extract.asides)
+        self.contexts |= extract.contexts
         self.uuids.update(extract.embedding_uuids)
         for part in extract.parts:
             self._parts[part.lane].append(part)
@@ -76,7 +80,7 @@ class LaneSorter:
                 for use in entry.tool_uses:
                     self.uses[entry.key].setdefault(use.id, use)
             elif self.project is None and part.rank == RANK_MAIN and isinstance(entry, PromptEntry):
-                self.project = entry.context.cwd
+                self.project = self.contexts[entry.context].cwd
 
     def times_ns(self) -> tuple[int, int]:
         """Return what ``census().times_ns()`` does, sooner."""

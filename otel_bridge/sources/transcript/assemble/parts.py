@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 
@@ -45,7 +45,13 @@ class TurnParts(Struct):
     """A response of another session stands here: this part of the file is a copy."""
 
 
-def deal_out(entries: Sequence[Entry], calls: LaneCalls, foreign: Iterable[str], now_ns: int) -> list[TurnParts]:
+def deal_out(
+    entries: Sequence[Entry],
+    calls: LaneCalls,
+    contexts: Mapping[int, RecordContext],
+    foreign: Iterable[str],
+    now_ns: int,
+) -> list[TurnParts]:
     """Cut the main lane and return what belongs to each of the session's own turns; copied ones are left out."""
     segments, positions = cut_turns(entries, now_ns)
     parts = [TurnParts(segment) for segment in segments]
@@ -53,7 +59,7 @@ def deal_out(entries: Sequence[Entry], calls: LaneCalls, foreign: Iterable[str],
     last_copied = _mark_copied(parts, positions, entries, frozenset(foreign))
     for entry, position in zip(entries, positions, strict=True):
         if position >= 0 and isinstance(entry, _TELLING):
-            _deal_event(parts[position], entry)
+            _deal_event(parts[position], entry, contexts)
     return [part for at, part in enumerate(parts) if _is_own(part, at < last_copied)]
 
 
@@ -94,10 +100,10 @@ def _mark_copied(
     return last
 
 
-def _deal_event(part: TurnParts, entry: Entry) -> None:
+def _deal_event(part: TurnParts, entry: Entry, contexts: Mapping[int, RecordContext]) -> None:
     if isinstance(entry, _SPEAKING):
-        if part.context is NO_CONTEXT and entry.context != NO_CONTEXT:
-            part.context = entry.context
+        if part.context is NO_CONTEXT and entry.context:
+            part.context = contexts[entry.context]
     elif isinstance(entry, HookEntry):
         is_late = entry.at_ns > part.segment.ended_ns
         (part.closing_hooks if is_late else part.hooks).extend(entry.hooks)

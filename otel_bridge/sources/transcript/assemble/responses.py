@@ -12,6 +12,7 @@ from otel_bridge.model import (
     ApiError,
     Content,
     ModelCall,
+    RecordContext,
     ToolCall,
 )
 from otel_bridge.sources.transcript.assemble.entries import (
@@ -37,7 +38,8 @@ class Response(Struct):
     index: int
     """Position of its first line in the lane."""
     started_ns: int
-    first: ResponseEntry
+    context: RecordContext
+    """Where its first line was written."""
     uses: list[ToolUse] = []
     stop_reason: str | None = None
     effort: str | None = None
@@ -64,9 +66,14 @@ LateTools = Mapping[str, Container[int]]
 """Fingerprints of the tool calls to adopt, by the key of the copied response that asked for them."""
 
 
-def lane_calls(entries: Sequence[Entry], drafts: Mapping[str, CallDraft], late: LateTools) -> LaneCalls:
+def lane_calls(
+    entries: Sequence[Entry],
+    drafts: Mapping[str, CallDraft],
+    contexts: Mapping[int, RecordContext],
+    late: LateTools,
+) -> LaneCalls:
     """Collect the responses whose drafts are given; others are another lane's or session's and are passed over."""
-    walk = _Walk(drafts, late)
+    walk = _Walk(drafts, contexts, late)
     for index, entry in enumerate(entries):
         walk.take(index, entry)
     return LaneCalls(list(walk.responses.values()), walk.results, walk.final_errors, walk.adopted)
@@ -75,13 +82,14 @@ def lane_calls(entries: Sequence[Entry], drafts: Mapping[str, CallDraft], late: 
 class _Walk:
     """Goes through a lane once and keeps what the next response needs to know."""
 
-    def __init__(self, drafts: Mapping[str, CallDraft], late: LateTools) -> None:
+    def __init__(self, drafts: Mapping[str, CallDraft], contexts: Mapping[int, RecordContext], late: LateTools) -> None:
         self.responses: dict[str, Response] = {}
         self.adopted: dict[str, Response] = {}
         self._late = late
         self.results: dict[str, tuple[int, ToolResult]] = {}
         self.final_errors: list[tuple[int, ApiError]] = []
         self._drafts = drafts
+        self._contexts = contexts
         self._requests: dict[str, int] = {}
         self._asked_ns = 0
         self._is_compacted = False
@@ -119,7 +127,7 @@ class _Walk:
         response = self.responses.get(entry.key)
         if response is None:
             sent_ns = self._requests.get(entry.request_ref or "", self._asked_ns)
-            response = Response(draft, index, _start_ns(sent_ns, entry.at_ns), entry)
+            response = Response(draft, index, _start_ns(sent_ns, entry.at_ns), self._contexts[entry.context])
             response.follows_compaction = self._is_compacted
             response.retries, self._retries = self._retries, []
             response.request_text, self._prompt_text = self._prompt_text, ""
@@ -131,7 +139,8 @@ class _Walk:
         for use in entry.tool_uses:
             if fingerprint(use.id) in wanted:
                 copied = CallDraft(entry.key, RANK_MAIN, "", entry.at_ns)
-                self.adopted.setdefault(use.id, Response(copied, index, entry.at_ns, entry, [use]))
+                context = self._contexts[entry.context]
+                self.adopted.setdefault(use.id, Response(copied, index, entry.at_ns, context, [use]))
 
     def _take_results(self, index: int, entry: ResultEntry) -> None:
         self._asked_ns = entry.at_ns
@@ -211,7 +220,7 @@ def model_call(
         follows_compaction=response.follows_compaction,
         retries=tuple(response.retries),
         tool_calls=tools,
-        context=response.first.context,
+        context=response.context,
         content=content,
     )
 
@@ -220,7 +229,7 @@ def tool_call(
     use: ToolUse, result: ToolResult | None, response: Response, agent: Agent | None, *, keep_content: bool
 ) -> ToolCall:
     """Return a tool call with its result, sub-agent and, where asked for, its content."""
-    call = finish(use, result, response.first.context)
+    call = finish(use, result, response.context)
     content = Content(use.arguments, result.text if result else "") if keep_content else None
     if agent is None and content is None:
         return call

@@ -76,6 +76,7 @@ class SessionAssembly:
             self._links,
             self._index,
             self._finish,
+            contexts=sorter.contexts,
             now_ns=options.now_ns,
         )
 
@@ -107,7 +108,7 @@ class SessionAssembly:
         late = self._options.ownership.late_results.get(self._session_id, {})
         calls = {}
         for lane in self._lanes.values():
-            calls[lane.id] = lane_calls(lane.entries, free, late)
+            calls[lane.id] = lane_calls(lane.entries, free, self._sorter.contexts, late)
             for response in calls[lane.id].responses:
                 key = response.draft.key
                 del free[key]
@@ -124,7 +125,7 @@ class SessionAssembly:
     def _turns(self) -> tuple[Turn, ...]:
         main = self._lanes[MAIN]
         foreign = (key for key, owner in self._options.ownership.owners.items() if owner != self._session_id)
-        parts = deal_out(main.entries, self._calls[MAIN], foreign, self._options.now_ns)
+        parts = deal_out(main.entries, self._calls[MAIN], self._sorter.contexts, foreign, self._options.now_ns)
         self._place_agents(parts)
         self._place_late_tools(parts)
         turns: list[Turn] = []
