@@ -11,6 +11,8 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import LogsServiceStub
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import MetricsServiceStub
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -27,6 +29,7 @@ SYNC = {"x-otel-bridge-sync": "1"}
 SIGNALS: dict[type[Message], tuple[str, Any]] = {
     ExportMetricsServiceRequest: ("metrics", MetricsServiceStub),
     ExportTraceServiceRequest: ("traces", TraceServiceStub),
+    ExportLogsServiceRequest: ("logs", LogsServiceStub),
 }
 
 

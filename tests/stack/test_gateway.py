@@ -7,7 +7,6 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from tests.stack.kubernetes_api import kubernetes_api
 from tests.stack.otlp import SYNC, Answer, counter, send_grpc, send_http, spans
 from tools.stack import configured
 from tools.stack.configured import local
-from tools.stack.servers import Server, free_port
+from tools.stack.servers import Server
 from tools.stack.stack import Stack
 from tools.stack.stores import eventually
 
@@ -35,13 +34,7 @@ class Gateway:
     def __init__(self, stack: Stack, folder: Path, kubeconfig: Path) -> None:
         token = folder / "token"
         token.write_text("let-me-in\n", encoding="utf-8")
-        self.ports = replace(
-            stack.ports,
-            collector_grpc=free_port(),
-            collector_http=free_port(),
-            collector_health=free_port(),
-            collector_metrics=free_port(),
-        )
+        self.ports = configured.with_own_collector(stack.ports)
         more = {
             "COLLECTOR_TOKEN_FILE": str(token),
             "COLLECTOR_TLS_CERT": str(KEYS / "server.pem"),
@@ -49,7 +42,7 @@ class Gateway:
             "K8S_AUTH": "kubeConfig",
             "KUBECONFIG": str(kubeconfig),
         }
-        self.server: Server = configured.collector(folder, self.ports, "gateway.yaml", more)
+        self.server: Server = configured.collector(folder, self.ports, ("gateway.yaml",), more)
 
     def over_http(self, request: Message, headers: dict[str, str]) -> Answer:
         context = ssl.create_default_context(cafile=str(KEYS / "ca.pem"))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tools.stack.programs import SOURCES, program
@@ -38,8 +38,10 @@ class Ports:
         return cls(**{name: free_port() for name in cls.__dataclass_fields__})
 
 
-def collector(folder: Path, ports: Ports, config: str = "agent.yaml", more: Mapping[str, str] | None = None) -> Server:
-    """Return the collector with a shipped configuration, addresses given as users give them: by variables."""
+def collector(
+    folder: Path, ports: Ports, layers: Sequence[str] = ("agent.yaml",), more: Mapping[str, str] | None = None
+) -> Server:
+    """Return the collector with shipped configurations, addresses given as users give them: by variables."""
     environment = {
         "COLLECTOR_GRPC": local(ports.collector_grpc),
         "COLLECTOR_HTTP": local(ports.collector_http),
@@ -51,8 +53,14 @@ def collector(folder: Path, ports: Ports, config: str = "agent.yaml", more: Mapp
         "METRICS_ENDPOINT": f"http://{local(ports.prometheus)}/api/v1/otlp",
         **(more or {}),
     }
-    command = [str(program("otelcol")), f"--config={CONFIG / config}"]
+    command = [str(program("otelcol")), *(f"--config={CONFIG / layer}" for layer in layers)]
     return Server("collector", command, folder, f"http://{local(ports.collector_health)}/", environment)
+
+
+def with_own_collector(ports: Ports) -> Ports:
+    """Return the ports of the same stores with others for one more collector before them."""
+    others = (name for name in Ports.__dataclass_fields__ if name.startswith("collector_"))
+    return replace(ports, **{name: free_port() for name in others})
 
 
 def prometheus(folder: Path, ports: Ports) -> Server:
