@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
 from pathlib import Path
 from threading import Event
-from types import FrameType
 
 import click
 
+from otel_bridge.cli.ending import until_signal
 from otel_bridge.cli.indexed import Source, holder
 from otel_bridge.cli.keeping import Keeping
 from otel_bridge.cli.options import Seconds
@@ -69,7 +68,7 @@ def run_service(
                 keeper.find_target = partial(
                     keeping.target, to, give_up_s=_GIVE_UP_S, tell=cache(say), notify=lambda _: None, is_modest=True
                 )
-            with serve(keeper, source), _until_signal() as stop:
+            with serve(keeper, source), until_signal() as stop:
                 say(f"watching {', '.join(map(str, source.roots)) or 'for transcripts to come'}; Ctrl-C ends it")
                 _run(keeper, lambda: _roots(keeping, source), stop, look_every_s)
         finally:
@@ -105,19 +104,3 @@ def _await_folder(roots: Callable[[], list[Path]], stop: Event, most_s: float) -
 def _roots(keeping: Keeping, source: Source) -> list[Path]:
     """Return the folders to watch as they are now: one may come later."""
     return source.roots if keeping.paths or source.is_samples else present_roots(environment())
-
-
-@contextmanager
-def _until_signal() -> Iterator[Event]:
-    """Yield an event that a signal to end sets; outside of this block signals end the program at once."""
-    stop = Event()
-
-    def set_stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal calls it
-        stop.set()
-
-    before = {number: signal.signal(number, set_stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -42,17 +42,22 @@ def parse_address(text: str, *, allow_remote: bool) -> Address:
     Raises:
         UsageError: it is none, or other machines could reach it and that is not allowed.
     """
-    found = _WRITTEN.fullmatch(text)
-    if found is None or int(found["port"]) > 65_535:
-        raise UsageError(f"{OPTION} {text}: no address to listen on. Give HOST:PORT, such as {OPTION} {DEFAULT}")
-    host = found["v6"] or found["host"]
-    address = Address("127.0.0.1" if host.lower() == "localhost" else host, int(found["port"]))
+    address = read_address(text, OPTION, DEFAULT)
     if not (address.is_loopback or allow_remote):
         raise UsageError(
             f"{OPTION} {text}: other machines could read there what your sessions cost. "
             f"Listen on this one alone, such as {OPTION} {DEFAULT}, or say --allow-remote"
         )
     return address
+
+
+def read_address(text: str, option: str, example: str) -> Address:
+    """Return the address that an option gives, whoever can reach it. UsageError, naming the option, if it is none."""
+    found = _WRITTEN.fullmatch(text)
+    if found is None or int(found["port"]) > 65_535:
+        raise UsageError(f"{option} {text}: no address to listen on. Give HOST:PORT, such as {option} {example}")
+    host = found["v6"] or found["host"]
+    return Address("127.0.0.1" if host.lower() == "localhost" else host, int(found["port"]))
 
 
 def names_loopback(host: str) -> bool:

@@ -1,0 +1,111 @@
+"""A request from the bytes that came to the answer: unpacked, checked, handed to the intake, counted (pure but for it).
+
+Runs in worker threads, under both transports alike. Nothing that a sender does is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+from msgspec import Struct
+
+from otel_bridge.receiving.answers import Fault, Refusal, RefusalError
+from otel_bridge.receiving.budget import Hold
+from otel_bridge.receiving.counters import Counters
+from otel_bridge.receiving.intake import Export, Intake, Refused, Taken
+from otel_bridge.receiving.json_bodies import JsonReader
+from otel_bridge.receiving.limits import Limits
+from otel_bridge.receiving.packing import unpacked
+from otel_bridge.receiving.parts import has_more_parts, message_fields
+from otel_bridge.receiving.signals import WIRES, Wire
+from otel_bridge.sinks.otlp.answers import short
+
+
+class Arrived(Struct, frozen=True, eq=False):
+    """A request as it came off the wire."""
+
+    wire: Wire
+    body: bytes
+    hold: Hold
+    at_s: float
+    """By the clock of the desk."""
+    encoding: str = ""
+    """``Content-Encoding``; gRPC has unpacked it already."""
+    is_json: bool = False
+
+
+class Desk:
+    """Takes requests. Any number of threads may call it."""
+
+    def __init__(self, intake: Intake, limits: Limits, counters: Counters, now: Callable[[], float]) -> None:
+        self.counters = counters
+        self._intake = intake
+        self._limits = limits
+        self._now = now
+        self._unpacking = Lock()
+        self._fields = {signal: message_fields(wire.request.DESCRIPTOR) for signal, wire in WIRES.items()}
+        self._json = {signal: JsonReader(wire.request.DESCRIPTOR) for signal, wire in WIRES.items()}
+
+    def answer(self, arrived: Arrived) -> Taken | Refusal:
+        """Take a request or say why not."""
+        try:
+            taken, items = self._take(arrived)
+        except RefusalError as error:
+            self.counters.refused(error.refusal.fault)
+            return error.refusal
+        self.counters.took(arrived.wire.signal, items, taken.rejected)
+        return taken
+
+    def busy(self) -> RefusalError:
+        """Return what asks a sender to come again."""
+        return RefusalError(Fault.BUSY, "too much is under way here; send it again", self._limits.come_again_s)
+
+    def _take(self, arrived: Arrived) -> tuple[Taken, int]:
+        if self._now() - arrived.at_s > self._limits.wait_s:
+            raise self.busy()
+        export = self._export(arrived)
+        try:
+            outcome = self._intake(export)
+        except Exception as error:  # whatever it is, the sender still has the data and is not to drop it
+            raise RefusalError(Fault.BROKEN, short(f"{type(error).__name__}: {error}")) from error
+        if isinstance(outcome, Refused):
+            fault = Fault.UNAVAILABLE if outcome.is_retryable else Fault.NOT_WANTED
+            raise RefusalError(fault, outcome.reason, outcome.retry_after_s)
+        return outcome, export.items
+
+    def _export(self, arrived: Arrived) -> Export:
+        wire = arrived.wire
+        with self._unpacking:  # one at a time: it takes memory that nobody has asked the budget for yet
+            content = unpacked(arrived.body, arrived.encoding, self._limits.message_bytes)
+            if content is not arrived.body and not arrived.hold.grow(len(content)):
+                raise self.busy()
+            try:
+                body = self._json_body(wire, content) if arrived.is_json else content
+                if has_more_parts(body, self._fields[wire.signal], self._limits.parts):
+                    raise _too_many_parts(self._limits.parts)
+                items = self._checked_items(wire, wire.decode(body))
+            except ValueError as error:
+                form = "JSON" if arrived.is_json else "protobuf"
+                what = wire.request.DESCRIPTOR.name
+                raise RefusalError(Fault.BAD_DATA, short(f"this is no {what} in {form}: {error}")) from None
+        return Export(wire.signal, body, items, wire.decode)
+
+    def _json_body(self, wire: Wire, content: bytes) -> bytes:
+        if content.count(b"{") + content.count(b"[") > self._limits.parts:  # of texts too: still far more than usual
+            raise _too_many_parts(self._limits.parts)
+        return self._json[wire.signal].protobuf(content)
+
+    def _checked_items(self, wire: Wire, message: Any) -> int:
+        """Return how many items there are, none of which has too many attributes."""
+        items, most = 0, self._limits.attributes
+        for item in wire.attributed(message):
+            items += 1
+            if len(item.attributes) > most:
+                raise RefusalError(Fault.BAD_DATA, f"an item has {len(item.attributes):,} attributes; most: {most:,}")
+        return items
+
+
+def _too_many_parts(most: int) -> RefusalError:
+    return RefusalError(Fault.TOO_LARGE, f"the request has more than {most:,} messages within it: send fewer at a time")
