@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from otel_bridge import semconv
-from otel_bridge.convert import ids
-from otel_bridge.convert.attributes import Attributes, add_context, add_facts
+from otel_bridge.convert.attributes import Attributes, add_context, add_facts, seconds
 from otel_bridge.convert.content import messages_json
 from otel_bridge.convert.options import ConvertOptions
 from otel_bridge.convert.runs import Run
+from otel_bridge.convert.sent import call_span_id
 from otel_bridge.model import STANDARD_TERMS, ModelCall, Terms, Usage
+from otel_bridge.reported import ReportedCall
 from otel_bridge.telemetry import Span, SpanKind
 
 PROVIDER = "anthropic"
@@ -44,6 +45,8 @@ def chat_span(call: ModelCall, run: Run, options: ConvertOptions) -> Span:
     _add_cause(attributes, call)
     if call.terms != STANDARD_TERMS:
         _add_terms(attributes, call.terms)
+    if call.reported:
+        _add_reported(attributes, call.reported)
     if call.retries:
         attributes[semconv.RETRY_COUNT] = len(call.retries)
         attributes[semconv.RETRY_ERROR_TYPES] = tuple(dict.fromkeys(retry.error_type for retry in call.retries))
@@ -51,7 +54,7 @@ def chat_span(call: ModelCall, run: Run, options: ConvertOptions) -> Span:
         _add_content(attributes, call, options)
     return Span(
         run.trace_id,
-        ids.call_span_id(call.key),
+        call_span_id(call),
         run.span_id,
         f"{semconv.OP_CHAT} {model}",
         SpanKind.CLIENT,
@@ -88,7 +91,7 @@ def _add_cost(attributes: Attributes, call: ModelCall) -> None:
         return
     attributes[semconv.COST_AMOUNT] = float(call.cost_usd)
     attributes[semconv.COST_CURRENCY] = "USD"
-    attributes[semconv.COST_SOURCE] = "computed"
+    attributes[semconv.COST_SOURCE] = "reported" if call.reported and call.reported.is_unrecorded else "computed"
 
 
 def _add_response(attributes: Attributes, call: ModelCall) -> None:
@@ -106,6 +109,13 @@ def _add_response(attributes: Attributes, call: ModelCall) -> None:
         attributes[semconv.OUTPUT_IS_LOWER_BOUND] = True
     if call.iterations:
         attributes[semconv.USAGE_ITERATIONS] = len(call.iterations)
+
+
+def _add_reported(attributes: Attributes, reported: ReportedCall) -> None:
+    if reported.query_source:
+        attributes[semconv.QUERY_SOURCE] = reported.query_source
+    if reported.ttft_ms is not None:
+        attributes[semconv.TIME_TO_FIRST_CHUNK] = seconds(reported.ttft_ms * 1e6)
 
 
 def _add_cause(attributes: Attributes, call: ModelCall) -> None:

@@ -16,6 +16,7 @@ from otel_bridge.convert.attributes import Attributes, add_facts, seconds
 from otel_bridge.convert.changes import change_attributes, commit_attributes
 from otel_bridge.convert.options import ConvertOptions, turn_resource
 from otel_bridge.convert.runs import Run, session_attributes, turn_attributes, turn_runs
+from otel_bridge.convert.sent import tool_span_id
 from otel_bridge.model import ApiError, Compaction, HookRun, Session, ToolCall, Turn
 from otel_bridge.telemetry import Batch, LogRecord, Signal
 from otel_bridge.vcs import PullRequestLink
@@ -131,7 +132,7 @@ def _hook(hook: HookRun, run: Run) -> _Event:
 
 
 def _tool_events(tool: ToolCall, ended_ns: int, run: Run) -> Iterator[_Event]:
-    span_id = ids.tool_span_id(tool.id)
+    span_id = tool_span_id(tool)
     common = {**run.common, semconv.TOOL_CALL_ID: tool.id}
     if tool.denial:
         attributes: Attributes = {**common, semconv.TOOL_NAME: tool.name, semconv.AGENT_NAME: run.name}

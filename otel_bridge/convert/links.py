@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from otel_bridge import semconv
 from otel_bridge.convert import ids
+from otel_bridge.convert.sent import linked_ids
 from otel_bridge.model import Session, Turn
 from otel_bridge.telemetry import Link
 
@@ -16,19 +17,18 @@ def turn_links(session: Session, turn: Turn) -> tuple[Link, ...]:
     """Return links to the turn a continuation goes on with, and to the turn before, which may be another session's."""
     links = []
     if turn.ordinal:
-        links.append(_link(session.id, turn.key, 0, CONTINUED_TURN))
+        links.append(_link(linked_ids(session, turn.index, turn.key, 0), CONTINUED_TURN))
     if turn.previous_key is not None:
         origin = turn.previous_session_id or session.id
         kind = PREVIOUS_TURN if origin == session.id else FORK_ORIGIN
-        previous = _link(origin, turn.previous_key, turn.previous_ordinal, kind)
+        key, ordinal = turn.previous_key, turn.previous_ordinal
+        own = linked_ids(session, turn.index, key, ordinal) if origin == session.id else None
+        foreign = ids.turn_trace_id(origin, key, ordinal), ids.turn_span_id(origin, key, ordinal)
+        previous = _link(own or foreign, kind)
         if all(link.span_id != previous.span_id for link in links):
             links.append(previous)
     return tuple(links)
 
 
-def _link(session_id: str, turn_key: str, ordinal: int, kind: str) -> Link:
-    return Link(
-        ids.turn_trace_id(session_id, turn_key, ordinal),
-        ids.turn_span_id(session_id, turn_key, ordinal),
-        {semconv.LINK_TYPE: kind},
-    )
+def _link(target: tuple[bytes, bytes], kind: str) -> Link:
+    return Link(*target, {semconv.LINK_TYPE: kind})

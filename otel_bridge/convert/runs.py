@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from otel_bridge import semconv
 from otel_bridge.convert import ids
+from otel_bridge.convert.sent import tool_span_id, turn_ids
 from otel_bridge.model import Agent, ApiError, Compaction, ModelCall, RecordContext, Session, ToolCall, Turn
 from otel_bridge.telemetry import AttributeValue
 
@@ -21,7 +22,7 @@ class Run(Struct, frozen=True):
     trace_id: bytes
     span_id: bytes
     parent_id: bytes
-    """Empty for the main agent."""
+    """Empty for the main agent, unless somebody outside started the turn."""
     name: str
     common: dict[str, AttributeValue]
     """What every span and event of this run carries."""
@@ -43,10 +44,11 @@ def turn_runs(session: Session, turn: Turn, *, include_open: bool) -> Iterator[R
 
     Sub-agents that may still grow are left out with all below them, unless ``include_open``.
     """
+    trace_id, span_id, parent_id = turn_ids(session.id, turn)
     main = Run(
-        trace_id=ids.turn_trace_id(session.id, turn.key, turn.ordinal),
-        span_id=ids.turn_span_id(session.id, turn.key, turn.ordinal),
-        parent_id=b"",
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_id=parent_id,
         name=session.agent,
         common=turn_attributes(session, turn),
         started_ns=turn.started_ns,
@@ -82,7 +84,7 @@ def session_attributes(session: Session) -> dict[str, AttributeValue]:
 def _runs_below(session: Session, above: Run, agents: tuple[Agent, ...], include_open: bool) -> Iterator[Run]:
     for tool in above.tools:
         if tool.agent is not None:
-            parent_id = ids.tool_span_id(tool.id) if tool.is_finished else above.span_id
+            parent_id = tool_span_id(tool) if tool.is_finished else above.span_id
             yield from _agent_runs(session, above, tool.agent, parent_id, include_open)
     for agent in agents:
         yield from _agent_runs(session, above, agent, above.span_id, include_open)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from otel_bridge import semconv
-from otel_bridge.convert import ids
 from otel_bridge.convert.attributes import Attributes, add_context, add_facts, seconds
 from otel_bridge.convert.changes import change_attributes, commit_attributes, main_change
 from otel_bridge.convert.content import json_arguments, plain_text
 from otel_bridge.convert.options import ConvertOptions
 from otel_bridge.convert.runs import Run
+from otel_bridge.convert.sent import tool_span_id
 from otel_bridge.model import ToolCall
 from otel_bridge.telemetry import Span, SpanKind
 
@@ -34,7 +34,7 @@ def tool_span(tool: ToolCall, ended_ns: int, run: Run, options: ConvertOptions) 
     _add_texts(attributes, tool, options)
     return Span(
         run.trace_id,
-        ids.tool_span_id(tool.id),
+        tool_span_id(tool),
         run.span_id,
         _name(tool),
         SpanKind.INTERNAL,

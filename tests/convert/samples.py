@@ -11,6 +11,7 @@ from otel_bridge.model import (
     Content,
     HookRun,
     Iteration,
+    ModelCall,
     Prompt,
     RecordContext,
     Session,
@@ -20,6 +21,7 @@ from otel_bridge.model import (
     Unrecorded,
     Usage,
 )
+from otel_bridge.reported import ReportedCall
 from otel_bridge.vcs import Commit, PullRequest, PullRequestLink
 from tests.builders import CONTEXT, MODEL, at_ns, model_call, session, sub_agent, tool_call, turn
 
@@ -97,7 +99,7 @@ def _busy_turn() -> Turn:
         model_call("req_2", at_s=9, content=Content(response="Done.")),
         index=0,
         prompt=Prompt("command", 12, "/ship", "typed", Content("/ship with token=ghp_0123456789abcdefghij")),
-        agents=(sub_agent("a3", model_call("req_12", at_s=6), type=None, link="none"),),
+        agents=(sub_agent("a3", _reported_call(), type=None, link="none"),),
         hooks=(
             HookRun(at_ns(2), "PreToolUse", "PreToolUse:Bash", "success", 12.5, "toolu_1"),
             HookRun(at_ns(9), "Stop", "Stop", "blocking_error"),
@@ -106,6 +108,11 @@ def _busy_turn() -> Turn:
         previous_key="prompt-0",
         previous_session_id="origin-session",
     )
+
+
+def _reported_call() -> ModelCall:
+    told = ReportedCall("auxiliary", is_unrecorded=True, ttft_ms=450.0, span_id="00112233445566ff")
+    return model_call("req_12", at_s=6, reported=told)
 
 
 def _tools() -> tuple[ToolCall, ...]:

@@ -27,8 +27,8 @@ from otel_bridge.sources.transcript.assemble.tools import executable_name
 Common = dict[str, Any]
 """The fields of ``NativeEvent``."""
 
-_MCP_TOOL = "mcp_tool"
-"""Name of every tool of a user's own MCP server (2.1.181+); the parameters tell which."""
+MCP_TOOL = "mcp_tool"
+"""Name of every tool of a user's own MCP server (2.1.50+); the parameters tell which, if they are sent."""
 _QUOTED_TYPE = re.compile(r'"type":\s*"(\w{1,57}_error)"')
 _QUOTED_STATUS = re.compile(r"(\d{3})\b")
 
@@ -196,6 +196,6 @@ def _parameters(read: Attributes) -> _ToolParameters:
 
 def _tool_name(read: Attributes, asked: _ToolParameters) -> str:
     name = read.text("tool_name") or "unknown"
-    if name == _MCP_TOOL and asked.mcp_server_name and asked.mcp_tool_name:
+    if name == MCP_TOOL and asked.mcp_server_name and asked.mcp_tool_name:
         return f"mcp__{asked.mcp_server_name}__{asked.mcp_tool_name}"
     return name

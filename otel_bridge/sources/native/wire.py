@@ -25,7 +25,7 @@ SCOPE = "com.anthropic.claude_code"
 SPAN_ATTRIBUTES = (
     *("duration_ms", "agent_id", "parent_agent_id", "workflow.run_id", "workflow.name"),
     *("user_prompt_length", "interaction.sequence", "parent.source"),
-    *("model", "gen_ai.request.model", "llm_request.context", "query_source", "query_source_safe", "speed", "effort"),
+    *("model", "llm_request.context", "query_source", "query_source_safe", "speed", "effort"),
     *("ttft_ms", "first_content_ms", "input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens"),
     *("request_id", "attempt", "success", "status_code", "error.type", "error_class", "stop_reason"),
     *("tool_name", "tool_use_id", "subagent_type", "skill_name", "anthropic.mcp.server.name", "bash_argv0"),
@@ -164,7 +164,7 @@ def _span(span: Span, version: str | None, reading: Reading) -> NativeSpan | Non
         span.status.code == Status.STATUS_CODE_ERROR,
         read.scalars(SPAN_ATTRIBUTES),
         tuple(SpanLink(link.trace_id, link.span_id) for link in span.links),
-        tuple(event.time_unix_nano for event in span.events if event.name == "gen_ai.request.attempt"),
+        tuple(event.time_unix_nano for event in span.events if event.name.endswith(".request.attempt")),
         version,
     )
 

@@ -1,0 +1,40 @@
+"""The ids of spans: those the client gave its own, where it sent some, else hashes of identities (pure).
+
+What runs below a span of the client (a program it started with ``TRACEPARENT``) must find its parent, so the client's
+ids are kept.
+"""
+
+from __future__ import annotations
+
+from otel_bridge.convert import ids
+from otel_bridge.model import ModelCall, Session, ToolCall, Turn
+
+
+def turn_ids(session_id: str, turn: Turn) -> tuple[bytes, bytes, bytes]:
+    """Return trace, span and parent of a turn's root; the parent is empty unless somebody outside started the turn."""
+    told = turn.reported
+    if told and told.trace_id and told.span_id:
+        return bytes.fromhex(told.trace_id), bytes.fromhex(told.span_id), bytes.fromhex(told.parent_id)
+    trace_id = ids.turn_trace_id(session_id, turn.key, turn.ordinal)
+    return trace_id, ids.turn_span_id(session_id, turn.key, turn.ordinal), b""
+
+
+def linked_ids(session: Session, before: int, key: str, ordinal: int) -> tuple[bytes, bytes]:
+    """Return trace and span of the turn of a key, which stands before a position of the session."""
+    for at in range(min(before, len(session.turns)) - 1, -1, -1):
+        turn = session.turns[at]
+        if (turn.key, turn.ordinal) == (key, ordinal):
+            return turn_ids(session.id, turn)[:2]
+    return ids.turn_trace_id(session.id, key, ordinal), ids.turn_span_id(session.id, key, ordinal)
+
+
+def call_span_id(call: ModelCall) -> bytes:
+    """Return the span of a model call."""
+    sent = call.reported.span_id if call.reported else ""
+    return bytes.fromhex(sent) if sent else ids.call_span_id(call.key)
+
+
+def tool_span_id(tool: ToolCall) -> bytes:
+    """Return the span of a tool call."""
+    sent = tool.reported.span_id if tool.reported else ""
+    return bytes.fromhex(sent) if sent else ids.tool_span_id(tool.id)

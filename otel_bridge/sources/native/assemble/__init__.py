@@ -1,0 +1,1 @@
+"""Records of one session → ``Session`` (pure)."""

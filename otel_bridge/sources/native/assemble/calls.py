@@ -1,0 +1,122 @@
+"""One event → one value of the model: model calls, errors, hooks, compactions (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from otel_bridge.model import (
+    STANDARD_TERMS,
+    ApiError,
+    Compaction,
+    HookRun,
+    ModelCall,
+    RecordContext,
+    Terms,
+    ToolCall,
+    Usage,
+)
+from otel_bridge.reported import ReportedCall
+from otel_bridge.sources.native.assemble.lanes import source_kind
+from otel_bridge.sources.native.assemble.times import started_ns
+from otel_bridge.sources.native.records import ApiFailure, ApiRequest, CompactionDone, HookDone, record_key
+from otel_bridge.sources.native.spans import SpanIndex, text
+
+OTHER = "_OTHER"
+"""Error type where none is known, as OpenTelemetry has it."""
+REFUSAL = "refusal"
+
+
+def call_key(request: ApiRequest) -> str:
+    """Return what identifies a call: the request id (2.1.181+), else a hash of the event."""
+    return request.request_id or record_key(request).hex()
+
+
+def once(requests: Iterable[ApiRequest]) -> list[ApiRequest]:
+    """Return one event per call: where a stream was reported in several steps (before 2.1.214), the fullest."""
+    fullest: dict[str, ApiRequest] = {}
+    for request in requests:
+        key = call_key(request)
+        if key not in fullest or _fullness(request) > _fullness(fullest[key]):
+            fullest[key] = request
+    return list(fullest.values())
+
+
+def _fullness(request: ApiRequest) -> tuple[int, int, bytes]:
+    return request.output_tokens, request.time_ns, record_key(request)
+
+
+def usage_of(request: ApiRequest) -> Usage:
+    """Return the tokens; cache writes whose lifetime is not told are 5-minute ones, as in transcripts."""
+    long = min(request.cache_write_1h_tokens or 0, request.cache_write_tokens)
+    return Usage(
+        input_tokens=request.input_tokens,
+        output_tokens=request.output_tokens,
+        cache_read_tokens=request.cache_read_tokens,
+        cache_write_5m_tokens=request.cache_write_tokens - long,
+        cache_write_1h_tokens=long,
+    )
+
+
+def terms_of(request: ApiRequest) -> Terms:
+    """Return the speed, the one term that events name: ``normal`` is the standard one."""
+    return Terms(speed="fast") if request.speed == "fast" else STANDARD_TERMS
+
+
+def model_call(
+    request: ApiRequest,
+    tools: tuple[ToolCall, ...],
+    spans: SpanIndex,
+    *,
+    is_refused: bool = False,
+    follows_compaction: bool = False,
+) -> ModelCall:
+    """Return the call an event reports, with the client's own tokens and cost."""
+    span = spans.by_request.get(request.request_id or "")
+    reason = text(span, "stop_reason") if span is not None else None
+    return ModelCall(
+        key=call_key(request),
+        message_id="",
+        model=request.model,
+        started_ns=started_ns(request),
+        ended_ns=request.time_ns,
+        usage=usage_of(request),
+        terms=terms_of(request),
+        cost_usd=request.cost_usd,
+        request_id=request.request_id,
+        stop_reason=REFUSAL if is_refused else reason,
+        effort=request.effort,
+        skill=request.skill,
+        mcp_server=request.mcp_server,
+        follows_compaction=follows_compaction,
+        tool_calls=tools,
+        context=RecordContext(version=request.version),
+        reported=reported_call(request, spans, is_unrecorded=True),
+    )
+
+
+def reported_call(request: ApiRequest, spans: SpanIndex, *, is_unrecorded: bool) -> ReportedCall:
+    """Return what only telemetry knows of a call."""
+    span = spans.by_request.get(request.request_id or "")
+    return ReportedCall(
+        query_source=source_kind(request.query_source),
+        is_unrecorded=is_unrecorded,
+        ttft_ms=request.ttft_ms,
+        span_id=span.span_id.hex() if span is not None else "",
+    )
+
+
+def api_error(failure: ApiFailure) -> ApiError:
+    """Return a request that failed for good: it is reported once, after the last attempt."""
+    return ApiError(failure.time_ns, failure.error_type or OTHER, failure.status, failure.attempt or 0, is_final=True)
+
+
+def hook_run(hook: HookDone) -> HookRun:
+    """Return the hooks of one occasion as one run, its outcome the worst of theirs."""
+    outcomes = (("blocking_error", hook.blocking), ("error", hook.failed), ("cancelled", hook.cancelled))
+    outcome = next((word for word, count in outcomes if count), "success")
+    return HookRun(hook.time_ns, hook.hook_event, hook.hook_name or hook.hook_event, outcome, hook.duration_ms)
+
+
+def compaction(done: CompactionDone) -> Compaction:
+    """Return a compaction that took place."""
+    return Compaction(done.time_ns, done.trigger or "auto", done.pre_tokens, done.post_tokens, done.duration_ms)

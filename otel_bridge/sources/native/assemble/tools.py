@@ -1,0 +1,129 @@
+"""Decisions and results → tool calls (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from typing import Any
+
+from msgspec import Struct, structs
+
+from otel_bridge.model import RecordContext, ToolCall
+from otel_bridge.reported import ReportedTool
+from otel_bridge.sources.native.assemble.calls import OTHER
+from otel_bridge.sources.native.assemble.lanes import SLACK_NS
+from otel_bridge.sources.native.assemble.times import started_ns
+from otel_bridge.sources.native.events import MCP_TOOL
+from otel_bridge.sources.native.pairs import nearest_pairs
+from otel_bridge.sources.native.records import AnyEvent, ToolDecision, ToolResult, record_key
+from otel_bridge.sources.native.spans import BY_USER, SpanIndex
+from otel_bridge.vcs import Commit
+
+REJECT = "reject"
+AGENT_TOOLS = frozenset({"Task", "Agent"})
+
+
+class ToolRun(Struct, frozen=True):
+    """A tool call as events tell it: it ran, or it was refused. One of the two is there."""
+
+    result: ToolResult | None
+    decision: ToolDecision | None
+
+    @property
+    def event(self) -> ToolResult | ToolDecision:
+        """The event that tells most."""
+        event = self.result or self.decision
+        assert event is not None
+        return event
+
+    @property
+    def id(self) -> str:
+        """``tool_use_id``, else a hash of the event (before 2.1.119)."""
+        return self.event.tool_id or record_key(self.event).hex()
+
+    @property
+    def started_ns(self) -> int:
+        """When it began to run; for a refused one, when it was refused."""
+        return started_ns(self.event)
+
+
+def tool_runs(events: Sequence[AnyEvent], auxiliary_requests: Container[str | None] = ()) -> list[ToolRun]:
+    """Return the tool calls of a turn, in the order of their ends.
+
+    A refusal ends a call as a result does, unless the client asked for itself: it throws away the tool calls of its
+    summaries without telling the model.
+    """
+    results = _once([event for event in events if isinstance(event, ToolResult)])
+    decisions = [event for event in events if isinstance(event, ToolDecision)]
+    pairs = _pairs(results, decisions)
+    runs = [ToolRun(result, decisions[pairs[at]] if at in pairs else None) for at, result in enumerate(results)]
+    taken = set(pairs.values())
+    for at, decision in enumerate(decisions):
+        refused = decision.decision == REJECT and decision.request_id not in auxiliary_requests
+        if at not in taken and refused:
+            runs.append(ToolRun(None, decision))
+    return sorted(runs, key=lambda run: (run.event.time_ns, run.id))
+
+
+def tool_call(run: ToolRun, spans: SpanIndex) -> ToolCall:
+    """Return the tool call of a run (agents are attached later)."""
+    event, result, decision = run.event, run.result, run.decision
+    span = spans.by_tool.get(event.tool_id or "")
+    source = (decision.source if decision else None) or (result.decision_source if result else None)
+    call = ToolCall(
+        id=run.id,
+        name=event.name,
+        started_ns=run.started_ns,
+        ended_ns=event.time_ns,
+        decision=decision.decision if decision else None,
+        decision_source=source,
+        permission_wait_ns=spans.user_wait_ns(event.tool_id),
+        context=RecordContext(version=event.version),
+        reported=ReportedTool(span.span_id.hex() if span is not None else ""),
+    )
+    told = _outcome(result) if result is not None else _refusal(source)
+    return structs.replace(call, **_names(event), **told)
+
+
+def _once(results: Sequence[ToolResult]) -> list[ToolResult]:
+    """Return one result per tool call: the last one, where a call was put off and taken up again."""
+    last = {result.tool_id or record_key(result): result for result in results}
+    return list(last.values())
+
+
+def _names(event: ToolResult | ToolDecision) -> dict[str, str | None]:
+    _, server, tool = [*event.name.split("__", 2), "", ""][:3] if event.name.startswith("mcp__") else ("", "", "")
+    if isinstance(event, ToolDecision):
+        return {"mcp_server": server or None, "mcp_tool": tool or None}
+    return {
+        "mcp_server": event.mcp_server or server or None,
+        "mcp_tool": event.mcp_tool or tool or None,
+        "skill": event.skill,
+        "executable": event.executable,
+    }
+
+
+def _outcome(result: ToolResult) -> dict[str, Any]:
+    commits = (Commit(result.commit_sha, "committed", result.branch, result.time_ns),) if result.commit_sha else ()
+    return {
+        "error_type": (result.error_type or OTHER) if result.succeeded is False else None,
+        "result_bytes": result.result_bytes or 0,
+        "commits": commits,
+    }
+
+
+def _refusal(source: str | None) -> dict[str, Any]:
+    by_user = (source or "").startswith(BY_USER)
+    return {"error_type": "denied", "denial": "user-rejected" if by_user else source or OTHER}
+
+
+def _pairs(results: Sequence[ToolResult], decisions: Sequence[ToolDecision]) -> dict[int, int]:
+    """Return which decision let each result be: by id, else the nearest one of the same tool before it ran."""
+    by_id = {decision.tool_id: at for at, decision in enumerate(decisions) if decision.tool_id}
+    pairs = {at: by_id[result.tool_id] for at, result in enumerate(results) if result.tool_id in by_id}
+
+    def distance(result: ToolResult, decision: ToolDecision) -> int | None:
+        far = started_ns(result) - decision.time_ns
+        is_same = result.name == decision.name or (decision.name == MCP_TOOL and result.mcp_server is not None)
+        return abs(far) if is_same and not decision.tool_id and far >= -SLACK_NS else None
+
+    return {**nearest_pairs(results, decisions, distance), **pairs}

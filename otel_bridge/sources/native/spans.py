@@ -1,0 +1,81 @@
+"""What the spans of a session add to its events: agents, waits, ids of the client's own (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from otel_bridge.sources.native.records import AnyEvent, ApiRequest, NativeSpan, ToolDecision, ToolResult
+
+BY_USER = "user"
+"""How the sources of a person's decisions begin (``user_temporary``, ``user_reject`` …)."""
+
+
+class SpanIndex:
+    """The spans of one session, found by what events name."""
+
+    def __init__(self, spans: Iterable[NativeSpan]) -> None:
+        self.by_request: dict[str, NativeSpan] = {}
+        self.by_tool: dict[str, NativeSpan] = {}
+        self.interactions: list[NativeSpan] = []
+        self._by_id: dict[bytes, NativeSpan] = {}
+        self._agent_below: dict[bytes, str] = {}
+        """The agent that works below a span: the execution of the tool call that started it."""
+        self._waits: dict[bytes, NativeSpan] = {}
+        """The wait for a decision, by the tool's span."""
+        for span in spans:
+            self._take(span)
+
+    def _take(self, span: NativeSpan) -> None:
+        self._by_id.setdefault(span.span_id, span)
+        agent_id = text(span, "agent_id")
+        if agent_id and span.parent_id and span.span_type in ("llm_request", "tool"):
+            self._agent_below.setdefault(span.parent_id, agent_id)
+        if span.span_type == "llm_request" and (request_id := text(span, "request_id")):
+            self.by_request.setdefault(request_id, span)
+        elif span.span_type == "tool" and (tool_id := text(span, "tool_use_id")):
+            self.by_tool.setdefault(tool_id, span)
+        elif span.span_type == "tool.blocked_on_user":
+            self._waits.setdefault(span.parent_id, span)
+        elif span.span_type == "interaction":
+            self.interactions.append(span)
+
+    def agent_of(self, event: AnyEvent) -> str | None:
+        """Return the agent that spans name for an event: by its request or tool call, else by the span it was in."""
+        named = None
+        if isinstance(event, ApiRequest):
+            named = self.by_request.get(event.request_id or "")
+        elif isinstance(event, ToolResult | ToolDecision):
+            named = self.by_tool.get(event.tool_id or "")
+        if named is not None:
+            return text(named, "agent_id")
+        return self._agent_below.get(event.span_id)
+
+    def starting_tool(self, agent_id: str) -> str | None:
+        """Return the tool call below which an agent works."""
+        for parent_id, agent in self._agent_below.items():
+            parent = self._by_id.get(parent_id)
+            if agent == agent_id and parent is not None and (tool_id := text(parent, "tool_use_id")):
+                return tool_id
+        return None
+
+    def user_wait_ns(self, tool_id: str | None) -> int | None:
+        """Return how long a tool call waited for a person, ``None`` where none was asked or no span says so."""
+        tool = self.by_tool.get(tool_id or "")
+        wait = self._waits.get(tool.span_id) if tool is not None else None
+        if wait is None or not (text(wait, "source") or "").startswith(BY_USER):
+            return None
+        return wait.end_ns - wait.start_ns
+
+
+def text(span: NativeSpan, name: str) -> str | None:
+    """Return an attribute that is a text."""
+    value = span.attributes.get(name)
+    return value if isinstance(value, str) else None
+
+
+def whole(span: NativeSpan, name: str) -> int | None:
+    """Return an attribute that is a whole number; older clients send it as text."""
+    value = span.attributes.get(name)
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
