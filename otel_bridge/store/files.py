@@ -127,9 +127,10 @@ def forget_chunks(connection: Connection, file_id: int) -> None:
 def add_chunk(connection: Connection, file_id: int, data: bytes) -> None:
     """Add what the next lines say."""
     connection.execute(
+        # not from a SELECT: such a statement begins with a flush of the word index
         "INSERT INTO chunks (file, number, level, data)"
-        " SELECT ?, coalesce(max(number), -1) + 1, 0, ? FROM chunks WHERE file = ?",
-        (file_id, data, file_id),
+        " VALUES (?1, (SELECT coalesce(max(number), -1) + 1 FROM chunks WHERE file = ?1), 0, ?2)",
+        (file_id, data),
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from otel_bridge.store import files
 from otel_bridge.store.files import MERGED_AT_ONCE, StoredFile
+from otel_bridge.store.texts import IndexedText, add_texts
 from tests.store.index import index_of
 
 
@@ -87,6 +88,18 @@ def test_a_forgotten_file_leaves_nothing(index: sqlite3.Connection) -> None:
 
 
 # --- chunks ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_chunk_does_not_flush_the_word_index(index: sqlite3.Connection) -> None:
+    """Words of many files are written at once, when the transaction ends."""
+    (number,) = put(index, stored())
+    index.execute("BEGIN")
+    before = index.execute("SELECT count(*) FROM texts_fts_data").fetchone()
+    add_texts(index, 1, number, [IndexedText("prompt", 5, "", "gears")])
+    files.add_chunk(index, number, b"one")
+    assert index.execute("SELECT count(*) FROM texts_fts_data").fetchone() == before
+    index.execute("COMMIT")
+    assert index.execute("SELECT count(*) FROM texts_fts_data").fetchone() > before
 
 
 def test_chunks_come_in_the_order_of_their_lines_and_the_tail_last(index: sqlite3.Connection) -> None:
