@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from sqlite3 import Connection
 
 from otel_bridge.store.rows import SessionRows
-from otel_bridge.store.schema import SESSION_FACTS, TABLES, Row, Table
+from otel_bridge.store.schema import SESSION_FACTS, TABLES, Cell, Row, Table
 from otel_bridge.store.texts import delete_texts_of_session
 
 
@@ -54,8 +55,18 @@ def _update(connection: Connection, table: Table, session: int, rows: list[Row])
 
 
 def _write(connection: Connection, table: Table, session: int | None, rows: list[Row]) -> int:
-    connection.executemany(_WRITE[table.name], [(session, *row) for row in rows])
+    if rows:
+        columns = zip(table.columns, zip(*rows, strict=True), strict=True)
+        bound = [_with_nulls(cells) if name in table.optional else cells for name, cells in columns]
+        connection.executemany(_WRITE[table.name], zip(repeat(session), *bound, strict=False))
     return len(rows)
+
+
+def _with_nulls(cells: Sequence[Cell]) -> Iterable[Cell | float]:
+    unknown = cells.count("")
+    if unknown == len(cells):
+        return repeat(_NULL)
+    return [_NULL if cell == "" else cell for cell in cells] if unknown else cells
 
 
 def _columns(table: Table) -> str:
@@ -66,10 +77,8 @@ def _read_columns(table: Table) -> str:
     return ", ".join(f"ifnull({name}, '')" if name in table.optional else name for name in table.columns)
 
 
-def _marks(table: Table) -> str:
-    return ", ".join("nullif(?, '')" if name in table.optional else "?" for name in table.columns)
-
-
+_NULL = float("nan")
+"""SQLite stores it as ``NULL``, and unlike for ``None`` Python looks for no adapter (``schema``)."""
 _INSERT_SESSION = (
     f"INSERT INTO sessions (session_id, {', '.join(SESSION_FACTS)}, revision)"
     f" VALUES (?, {', '.join('?' * len(SESSION_FACTS))}, 1 + ifnull(("
@@ -81,7 +90,8 @@ _UPDATE_SESSION = (
     f"UPDATE sessions SET {', '.join(f'{name} = ?' for name in SESSION_FACTS)}, revision = revision + 1 WHERE id = ?"
 )
 _WRITE = {
-    table.name: f"INSERT OR REPLACE INTO {table.name} (session, {_columns(table)}) VALUES (?, {_marks(table)})"
+    table.name: f"INSERT OR REPLACE INTO {table.name} (session, {_columns(table)})"
+    f" VALUES (?{', ?' * len(table.columns)})"
     for table in TABLES
 }
 """A key that comes twice is damage: the last one stays."""
