@@ -25,7 +25,7 @@ from otel_bridge.store.pruning import pruned_sessions
 
 _PARALLEL_FROM_BYTES = 24 << 20
 
-_BYTES_AT_ONCE = 24 << 20
+_BYTES_AT_ONCE = 64 << 20
 """Bytes of transcripts whose reading is one transaction: what an interruption loses of the work."""
 
 
