@@ -16,6 +16,8 @@ from otel_bridge.sources.transcript.lines import LineAccount, read_records
 from otel_bridge.sources.transcript.reader import MAX_LINE_BYTES, Stretch
 
 _BLOCK_BYTES = 1 << 18
+_TAIL_BLOCK_BYTES = 1 << 12
+"""Looked at from the end: files mostly end with a newline."""
 
 
 class Checkpoint(Struct, frozen=True, array_like=True):
@@ -120,7 +122,7 @@ def _end_of_lines(stream: BinaryIO, start_bytes: int, size_bytes: int) -> int:
     """Return where the last line that has a newline ends, ``start_bytes`` if there is none."""
     end = size_bytes
     while end > start_bytes:
-        begin = max(start_bytes, end - _BLOCK_BYTES)
+        begin = max(start_bytes, end - _TAIL_BLOCK_BYTES)
         stream.seek(begin)
         at = stream.read(end - begin).rfind(b"\n")
         if at >= 0:

@@ -138,18 +138,24 @@ class Digester:
             agent_type=record.attributionAgent,
             text=message_text(message.content) if self._keep_content else "",
         )
-        blocks = message.content if isinstance(message.content, list) else []
-        for block in (block for block in blocks if block.type == "tool_use"):
+        if isinstance(message.content, list):
+            asked = [block for block in message.content if block.type == "tool_use"]
+            entry.tool_uses = self._tool_uses(asked, at_ns, position) if asked else []
+        if self._texts is not None and self._texts.with_answers:
+            self._texts.note("answer", at_ns, message_text(message.content))
+        return entry
+
+    def _tool_uses(self, blocks: list[Block], at_ns: int, position: Position) -> list[ToolUse]:
+        uses = []
+        for block in blocks:
             if not block.id:
                 position.report("missing_id", NO_TOOL_USE_ID)
                 continue
             use = self._uses.get(block.id)
             if use is None:
                 use = self._uses[block.id] = self._use(block, at_ns)
-            entry.tool_uses = [*entry.tool_uses, use]
-        if self._texts is not None and self._texts.with_answers:
-            self._texts.note("answer", at_ns, message_text(message.content))
-        return entry
+            uses.append(use)
+        return uses
 
     def _use(self, block: Block, at_ns: int) -> ToolUse:
         asked = tool_input(block)
@@ -163,12 +169,16 @@ class Digester:
         blocks = [block for block in content if block.type == "tool_result"] if isinstance(content, list) else []
         if not blocks:
             return self._prompt(record, message_text(content), at_ns, position)
-        for _ in (block for block in blocks if not block.tool_use_id):
-            position.report("missing_id", NO_RESULT_ID)
-        return ResultEntry(results=[self._result(block, record, at_ns) for block in blocks if block.tool_use_id])
+        results = []
+        for block in blocks:
+            if block.tool_use_id:
+                results.append(self._result(block, block.tool_use_id, record, at_ns))
+            else:
+                position.report("missing_id", NO_RESULT_ID)
+        return ResultEntry(results=results)
 
-    def _result(self, block: Block, record: Record, at_ns: int) -> ToolResult:
-        result, text = tool_result(block, record, at_ns, self._uses.get(block.tool_use_id or ""))
+    def _result(self, block: Block, tool_id: str, record: Record, at_ns: int) -> ToolResult:
+        result, text = tool_result(block, record, at_ns, self._uses.get(tool_id))
         if self._keep_content:
             result.text = text or result_text(block)
         if self._texts is not None and block.is_error:

@@ -74,7 +74,7 @@ class LaneSorter:
             self._add_entries(part)
 
     def _add_entries(self, part: Part) -> None:
-        self.uuids.update(entry.uuid for entry in part.entries if entry.uuid)
+        self.uuids.update([entry.uuid for entry in part.entries if entry.uuid])
         for entry in part.entries:
             if isinstance(entry, ResponseEntry):
                 for use in entry.tool_uses:

@@ -237,6 +237,7 @@ class SessionAssembly:
     def _quality(self, calls: Sequence[ModelCall]) -> Quality:
         unpriced = [call.model for call in calls if call.cost_usd is None]
         entries = [entry for lane in self._lanes.values() for entry in lane.entries]
+        parents = [entry.parent for entry in entries if entry.parent]
         known_tools = self._index.uses.keys()
         owners = self._options.ownership.owners
         foreign = [key for key in self._sorter.drafts if owners.get(key, self._session_id) != self._session_id]
@@ -247,7 +248,7 @@ class SessionAssembly:
             lower_bound_calls=sum(call.output_is_lower_bound for call in calls),
             unpriced_calls=len(unpriced),
             unpriced_models=tuple(sorted(set(unpriced))),
-            missing_parents=sum(1 for entry in entries if entry.parent and entry.parent not in self._sorter.uuids),
+            missing_parents=sum(parent not in self._sorter.uuids for parent in parents),
             unlinked_agents=sum(link.rule == "none" for link in self._links.values()),
             unfinished_tool_calls=len(known_tools - self._index.results.keys()),
             orphan_tool_results=len(orphans),

@@ -238,9 +238,8 @@ def _take_outcome(result: ToolResult, outcome: ToolUseResult | None) -> None:
     if outcome.interrupted:
         result.error_type = result.error_type or "interrupted"
     if outcome.structuredPatch:
-        lines = [line for hunk in outcome.structuredPatch for line in hunk.lines or ()]
-        result.lines_added = sum(line.startswith("+") for line in lines)
-        result.lines_removed = sum(line.startswith("-") for line in lines)
+        marks = [line[:1] for hunk in outcome.structuredPatch for line in hunk.lines or ()]
+        result.lines_added, result.lines_removed = marks.count("+"), marks.count("-")
     elif outcome.type == "create":
         result.lines_added = _result_text(bytes(outcome.content)).count("\n") + 1
 

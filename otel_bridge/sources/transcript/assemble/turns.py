@@ -107,11 +107,11 @@ class _Cutter:
         segment.started_ns = segment.started_ns or at_ns
         segment.ended_ns = max(segment.ended_ns, at_ns)
         if isinstance(entry, ResponseEntry):
-            self._open_tools.update(use.id for use in entry.tool_uses)
+            self._open_tools.update([use.id for use in entry.tool_uses])
             if entry.stop_reason == "end_turn" and not self._open_tools:
                 self._over_key = entry.key
         elif isinstance(entry, ResultEntry):
-            self._open_tools.difference_update(result.tool_id for result in entry.results)
+            self._open_tools.difference_update([result.tool_id for result in entry.results])
 
     def _close(self, reason: str) -> None:
         self.segments[-1].end_reason = reason
