@@ -25,10 +25,10 @@ def redact_extract(extract: FileExtract) -> None:
     asides = extract.asides
     asides.title = asides.title and redact(asides.title)
     for entry in extract.entries():
-        if isinstance(entry, ResponseEntry):
+        if type(entry) is ResponseEntry:
             for use in entry.tool_uses:
                 _redact_use(use)
-        elif isinstance(entry, PromptEntry):
+        elif type(entry) is PromptEntry:
             entry.command = entry.command and _redact_again(entry.command)
 
 

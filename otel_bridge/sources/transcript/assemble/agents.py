@@ -23,6 +23,9 @@ from otel_bridge.sources.transcript.assemble.entries import (
 from otel_bridge.sources.transcript.assemble.lanes import MAIN, Lane
 from otel_bridge.sources.transcript.assemble.responses import LaneCalls, Response
 
+_TALKING: frozenset[type[Entry]] = frozenset({PromptEntry, ResponseEntry, ResultEntry})
+"""Entries whose times are those of the agent."""
+
 
 class ParentLink(Struct, frozen=True):
     """How an agent hangs on its parent."""
@@ -99,7 +102,7 @@ def _named_link(lane: Lane, index: ToolIndex, by_result: Mapping[str, ToolResult
 
 def _tool_with_prompt(lane: Lane, index: ToolIndex, taken: set[str]) -> str | None:
     """Return the latest unclaimed agent call before the lane that gave exactly its first prompt."""
-    first = next((entry for entry in lane.entries if isinstance(entry, PromptEntry)), None)
+    first = next((entry for entry in lane.entries if type(entry) is PromptEntry), None)
     if first is None:
         return None
     matches = [
@@ -220,7 +223,7 @@ class AgentBuilder:
             compactions=tuple(
                 entry.compaction
                 for entry in lane.entries
-                if isinstance(entry, CompactionEntry) and entry.compaction is not None
+                if type(entry) is CompactionEntry and entry.compaction is not None
             ),
             error_type=errors[-1].error_type if failed else None,
             context=calls[0].context if calls else self._contexts[lane.entries[0].context],
@@ -237,7 +240,7 @@ class AgentBuilder:
 
 
 def _is_bare(entry: Entry) -> bool:
-    return not isinstance(entry, PromptEntry | ResponseEntry | ResultEntry)
+    return type(entry) not in _TALKING
 
 
 def _agent_type(lane: Lane, use: ToolUse | None) -> str | None:
@@ -245,4 +248,4 @@ def _agent_type(lane: Lane, use: ToolUse | None) -> str | None:
         return lane.meta.agentType
     if use is not None and use.subagent_type:
         return use.subagent_type
-    return next((e.agent_type for e in lane.entries if isinstance(e, ResponseEntry) and e.agent_type), None)
+    return next((e.agent_type for e in lane.entries if type(e) is ResponseEntry and e.agent_type), None)

@@ -121,7 +121,8 @@ class Extractor:
         else:
             if kind not in ("assistant", "user"):
                 self._add_aside(record, at_ns)
-            self._add(record, at_ns, *self._lane_of(record))
+            lane, rank = self._lane_of(record)
+            self._add(record, at_ns, lane, rank)
 
     def _go_on_from(self, before: FileExtract) -> None:
         self.extract.asides = before.asides.next_stretch()
@@ -132,7 +133,7 @@ class Extractor:
             for entry in part.entries:
                 if is_inline and entry.uuid:
                     self._sidechain_roots[entry.uuid] = part.lane
-                if isinstance(entry, ResponseEntry):
+                if type(entry) is ResponseEntry:
                     self._digester.know(entry.tool_uses)
 
     def _add_aside(self, record: Record, at_ns: int) -> None:
@@ -175,12 +176,12 @@ class Extractor:
 
     def _add(self, record: Record, at_ns: int, lane: str, rank: int) -> None:
         entry = self._digester.entry(record, at_ns, self._position)
-        if isinstance(entry, ResponseEntry) and record.message is not None:
+        if type(entry) is ResponseEntry and record.message is not None:
             absorb_line(self.extract.drafts, entry.key, record, record.message, at_ns, rank, self._session_id)
-        elif isinstance(entry, ResultEntry):
+        elif type(entry) is ResultEntry:
             for result in entry.results:
                 self.extract.results.setdefault(result.tool_id, at_ns)
-        elif isinstance(entry, PromptEntry) and rank == RANK_MAIN and record.uuid and not record.isMeta:
+        elif type(entry) is PromptEntry and rank == RANK_MAIN and record.uuid and not record.isMeta:
             self.extract.prompts.setdefault(record.uuid, at_ns)
         part = self._open.get(lane)
         if part is None or part.rank != rank:

@@ -76,10 +76,10 @@ class LaneSorter:
     def _add_entries(self, part: Part) -> None:
         self.uuids.update([entry.uuid for entry in part.entries if entry.uuid])
         for entry in part.entries:
-            if isinstance(entry, ResponseEntry):
+            if type(entry) is ResponseEntry:
                 for use in entry.tool_uses:
                     self.uses[entry.key].setdefault(use.id, use)
-            elif self.project is None and part.rank == RANK_MAIN and isinstance(entry, PromptEntry):
+            elif self.project is None and part.rank == RANK_MAIN and type(entry) is PromptEntry:
                 self.project = self.contexts[entry.context].cwd
 
     def times_ns(self) -> tuple[int, int]:
@@ -159,11 +159,11 @@ class _Seen:
 
 
 def _facts(entry: AnyEntry) -> list[str]:
-    if isinstance(entry, ResponseEntry):
+    if type(entry) is ResponseEntry:
         return [entry.key, *(f"use:{use.id}" for use in entry.tool_uses)]
-    if isinstance(entry, ResultEntry):
+    if type(entry) is ResultEntry:
         return [f"result:{result.tool_id}" for result in entry.results]
-    if isinstance(entry, PromptEntry):
+    if type(entry) is PromptEntry:
         return [f"prompt:{entry.digest}"]
     return []
 

@@ -21,8 +21,8 @@ from otel_bridge.sources.transcript.assemble.turns import Segment, cut_turns
 NO_CONTEXT = RecordContext()
 """Of a turn nobody has spoken in."""
 
-_SPEAKING = (ResponseEntry, PromptEntry)
-_TELLING = (*_SPEAKING, HookEntry, CompactionEntry)
+_SPEAKING: frozenset[type[Entry]] = frozenset({ResponseEntry, PromptEntry})
+_TELLING = _SPEAKING | {HookEntry, CompactionEntry}
 
 
 class TurnParts(Struct):
@@ -58,7 +58,7 @@ def deal_out(
     _deal_calls(parts, positions, calls)
     last_copied = _mark_copied(parts, positions, entries, frozenset(foreign))
     for entry, position in zip(entries, positions, strict=True):
-        if position >= 0 and isinstance(entry, _TELLING):
+        if position >= 0 and type(entry) in _TELLING:
             _deal_event(parts[position], entry, contexts)
     return [part for at, part in enumerate(parts) if _is_own(part, at < last_copied)]
 
@@ -94,20 +94,20 @@ def _mark_copied(
     if not foreign:
         return last
     for entry, position in zip(entries, positions, strict=True):
-        if isinstance(entry, ResponseEntry) and entry.key in foreign:
+        if type(entry) is ResponseEntry and entry.key in foreign:
             parts[position].is_copied = True
             last = max(last, position)
     return last
 
 
 def _deal_event(part: TurnParts, entry: Entry, contexts: Mapping[int, RecordContext]) -> None:
-    if isinstance(entry, _SPEAKING):
+    if type(entry) in _SPEAKING:
         if part.context is NO_CONTEXT and entry.context:
             part.context = contexts[entry.context]
-    elif isinstance(entry, HookEntry):
+    elif type(entry) is HookEntry:
         is_late = entry.at_ns > part.segment.ended_ns
         (part.closing_hooks if is_late else part.hooks).extend(entry.hooks)
-    elif isinstance(entry, CompactionEntry) and entry.compaction is not None:
+    elif type(entry) is CompactionEntry and entry.compaction is not None:
         part.compactions.append(entry.compaction)
 
 

@@ -102,19 +102,19 @@ class _Walk:
     def take(self, index: int, entry: Entry) -> None:
         if type(entry) is Entry:
             return
-        if isinstance(entry, ResponseEntry):
+        if type(entry) is ResponseEntry:
             self._take_response(index, entry)
-        elif isinstance(entry, ResultEntry):
+        elif type(entry) is ResultEntry:
             self._take_results(index, entry)
-        elif isinstance(entry, PromptEntry):
+        elif type(entry) is PromptEntry:
             self._take_prompt(entry)
-        elif isinstance(entry, QueuedEntry):
+        elif type(entry) is QueuedEntry:
             self._asked_ns = entry.at_ns
-        elif isinstance(entry, RequestEntry):
+        elif type(entry) is RequestEntry:
             self._requests[entry.id] = entry.at_ns
-        elif isinstance(entry, CompactionEntry):
+        elif type(entry) is CompactionEntry:
             self._is_compacted = True
-        elif isinstance(entry, ErrorEntry) and entry.error is not None:
+        elif type(entry) is ErrorEntry and entry.error is not None:
             self._take_error(index, entry.error)
 
     def _take_response(self, index: int, entry: ResponseEntry) -> None:
@@ -191,7 +191,7 @@ def add_uses(response: Response, uses: Sequence[ToolUse]) -> None:
     if not uses:
         return
     known = {use.id for use in response.uses}
-    response.uses = [*response.uses, *(use for use in uses if use.id not in known)]
+    response.uses = [*response.uses, *[use for use in uses if use.id not in known]]
 
 
 def model_call(

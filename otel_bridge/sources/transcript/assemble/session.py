@@ -112,8 +112,9 @@ class SessionAssembly:
             for response in calls[lane.id].responses:
                 key = response.draft.key
                 del free[key]
-                add_uses(response, sorted(self._sorter.uses[key].values(), key=lambda use: (use.at_ns, use.id)))
-                response.uses = [use for use in response.uses if self._askers[use.id] == key]
+                if uses := self._sorter.uses.get(key):
+                    add_uses(response, sorted(uses.values(), key=lambda use: (use.at_ns, use.id)))
+                    response.uses = [use for use in response.uses if self._askers[use.id] == key]
         calls[MAIN].adopted = {
             tool_id: response
             for lane in calls.values()
@@ -164,7 +165,7 @@ class SessionAssembly:
 
     def _turn(self, part: TurnParts, index: int, previous: Turn | None) -> Turn:
         segment = part.segment
-        calls = tuple(self._finish_one(response, part.results, part.moved_tools) for response in part.responses)
+        calls = tuple([self._finish_one(response, part.results, part.moved_tools) for response in part.responses])
         late = tuple(self._tool(tool_id, response, part.results[tool_id]) for tool_id, response in part.late_tools)
         agents = [agent for lane_id in part.agent_lanes if (agent := self._builder.build(lane_id)) is not None]
         last_ns = max((call.ended_ns for call in calls), default=0)
@@ -201,16 +202,16 @@ class SessionAssembly:
         self, response: Response, results: Mapping[str, ToolResult], skipped: Collection[str] = ()
     ) -> ModelCall:
         keep_content = self._options.keep_content
-        tools = tuple(
+        tools = [
             self._tool(use.id, response, results.get(use.id) or self._index.results.get(use.id))
             for use in response.uses
             if use.id not in skipped
-        )
+        ]
         draft = response.draft
         merged = self._options.ownership.merged.get(draft.key, draft)
         is_named = draft.request_id is not None and self._requests.get(draft.request_id) == draft.key
         key = draft.request_id if is_named and draft.request_id else draft.key
-        return model_call(key, response, tools, self._options.price, merged, keep_content=keep_content)
+        return model_call(key, response, tuple(tools), self._options.price, merged, keep_content=keep_content)
 
     def _tool(self, tool_id: str, response: Response, result: ToolResult | None) -> ToolCall:
         use = self._index.uses[tool_id]
@@ -223,7 +224,7 @@ class SessionAssembly:
             entry.link
             for lane in self._lanes.values()
             for entry in lane.entries
-            if isinstance(entry, LinkEntry) and entry.link is not None
+            if type(entry) is LinkEntry and entry.link is not None
         ]
         links += [link for tool in tools for link in tool.pull_requests]
         first: dict[tuple[str, int], PullRequestLink] = {}
@@ -243,7 +244,7 @@ class SessionAssembly:
         foreign = [key for key in self._sorter.drafts if owners.get(key, self._session_id) != self._session_id]
         orphans = self._index.results.keys() - known_tools
         if orphans:
-            orphans -= {use.id for entry in entries if isinstance(entry, ResponseEntry) for use in entry.tool_uses}
+            orphans -= {use.id for entry in entries if type(entry) is ResponseEntry for use in entry.tool_uses}
         return Quality(
             lower_bound_calls=sum(call.output_is_lower_bound for call in calls),
             unpriced_calls=len(unpriced),

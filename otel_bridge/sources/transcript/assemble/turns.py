@@ -24,8 +24,8 @@ from otel_bridge.sources.transcript.assemble.entries import (
 )
 from otel_bridge.sources.transcript.assemble.prompts import OPENING_KINDS
 
-_ACTIVITY = (ResponseEntry, ResultEntry, ErrorEntry)
-_EXTENDS = (*_ACTIVITY, CompactionEntry, HookEntry, PromptEntry)
+_ACTIVITY: frozenset[type[Entry]] = frozenset({ResponseEntry, ResultEntry, ErrorEntry})
+_EXTENDS = _ACTIVITY | {CompactionEntry, HookEntry, PromptEntry}
 
 
 class Segment(Struct):
@@ -64,12 +64,12 @@ class _Cutter:
             at_ns = entry.at_ns or self._last_ns
             if not self._is_closed and 0 < self._last_ns < at_ns - IDLE_TURN_NS:
                 self._close("idle" if self._over_key is None else "end_turn")
-            if isinstance(entry, PromptEntry) and entry.kind in OPENING_KINDS:
+            if type(entry) is PromptEntry and entry.kind in OPENING_KINDS:
                 self._open(entry, at_ns)
-            elif isinstance(entry, _ACTIVITY):
+            elif type(entry) in _ACTIVITY:
                 self._act(entry, at_ns)
             self.positions.append(len(self.segments) - 1)
-            if isinstance(entry, _EXTENDS) and not self._is_closed:
+            if type(entry) in _EXTENDS and not self._is_closed:
                 self._extend(entry, at_ns)
             self._last_ns = max(self._last_ns, at_ns)
 
@@ -81,7 +81,7 @@ class _Cutter:
         self._is_closed, self._over_key = False, None
 
     def _act(self, entry: Entry, at_ns: int) -> None:
-        is_same_response = isinstance(entry, ResponseEntry) and entry.key == self._over_key
+        is_same_response = type(entry) is ResponseEntry and entry.key == self._over_key
         if self._over_key is not None and not is_same_response:
             self._close("end_turn")
         if self._is_closed and not is_same_response:
@@ -93,24 +93,24 @@ class _Cutter:
             last = self.segments[-1]
             segment = Segment(last.opener, last.key, last.line_key, last.ordinal + 1, at_ns, at_ns)
         else:
-            line_key = entry.uuid or (entry.key if isinstance(entry, ResponseEntry) else "start")
+            line_key = entry.uuid or (entry.key if type(entry) is ResponseEntry else "start")
             segment = Segment(None, entry.prompt_id or line_key, line_key, 0, at_ns, at_ns)
         self.segments.append(segment)
         self._is_closed, self._over_key = False, None
 
     def _extend(self, entry: Entry, at_ns: int) -> None:
         """Let the entry lengthen its segment, unless the turn was over before it (a stop hook, a summary)."""
-        if self._over_key is not None and not isinstance(entry, _ACTIVITY):
+        if self._over_key is not None and type(entry) not in _ACTIVITY:
             self._close("end_turn")
             return
         segment = self.segments[-1]
         segment.started_ns = segment.started_ns or at_ns
         segment.ended_ns = max(segment.ended_ns, at_ns)
-        if isinstance(entry, ResponseEntry):
+        if type(entry) is ResponseEntry:
             self._open_tools.update([use.id for use in entry.tool_uses])
             if entry.stop_reason == "end_turn" and not self._open_tools:
                 self._over_key = entry.key
-        elif isinstance(entry, ResultEntry):
+        elif type(entry) is ResultEntry:
             self._open_tools.difference_update([result.tool_id for result in entry.results])
 
     def _close(self, reason: str) -> None:
