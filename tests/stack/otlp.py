@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
@@ -75,6 +76,15 @@ def spans(
             end_time_unix_nano=round((at_s + number) * 1e9) + 500_000_000,
         )
         span.attributes.extend(string(name, value) for name, value in (attributes or {}).items())
+    return request
+
+
+def log_record(body: str, **attributes: str) -> ExportLogsServiceRequest:
+    """Return a request with one log record of the present."""
+    request = ExportLogsServiceRequest()
+    scope = request.resource_logs.add().scope_logs.add()
+    record = scope.log_records.add(time_unix_nano=time.time_ns(), body=AnyValue(string_value=body))
+    record.attributes.extend(string(name, value) for name, value in attributes.items())
     return request
 
 

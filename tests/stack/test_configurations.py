@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +15,68 @@ from tools.stack.configured import CONFIG
 from tools.stack.stack import Stack
 
 COLLECTORS = ["agent.yaml", "gateway.yaml"]
+LAYERS: list[tuple[str, ...]] = [
+    (),
+    ("front.yaml",),
+    ("front.yaml", "front-bridges.yaml"),
+    ("without-bridge.yaml",),
+    ("without-bridge.yaml", "without-bridge-logs.yaml"),
+]
+"""What each of them may be started with on top."""
+LAYERED = [(base, *more) for base in COLLECTORS for more in LAYERS]
 TEMPO = yaml.safe_load((CONFIG / "tempo" / "tempo.yaml").read_text(encoding="utf-8"))
 HISTORY = "9600h"
 """400 days, as in Prometheus."""
+IDLE = {"front-bridges.yaml": {"otlp_http/bridge"}}
+"""Declared in a layer below, and replaced."""
 
 
 def document(name: str) -> Any:
     return yaml.safe_load((CONFIG / name).read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", COLLECTORS)
-def test_the_collector_accepts(name: str) -> None:
+def merged(layers: tuple[str, ...]) -> Any:
+    """Return what the collector makes of several files: maps are joined, a later list or value replaces an earlier."""
+    return reduce(_over, map(document, layers))
+
+
+def _over(below: Any, above: Any) -> Any:
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return below | {key: _over(below[key], above[key]) if key in below else above[key] for key in above}
+
+
+@pytest.mark.parametrize("layers", LAYERED, ids="+".join)
+def test_the_collector_accepts(layers: tuple[str, ...]) -> None:
     """`otelcol validate` has nothing to say, with no variable set at all."""
-    answer = run("otelcol", "validate", f"--config={CONFIG / name}")
+    answer = run("otelcol", "validate", *(f"--config={CONFIG / layer}" for layer in layers))
     assert (answer.returncode, answer.stdout) == (0, "")
 
 
-@pytest.mark.parametrize("name", COLLECTORS)
-def test_the_collector_has_every_component_by_its_present_name(name: str) -> None:
+def test_every_file_is_one_that_is_accepted() -> None:
+    """And the page about them says what each is for."""
+    files = {path.name for path in CONFIG.glob("*.yaml")}
+    assert files == {name for layers in LAYERED for name in layers}
+    page = (CONFIG / "README.md").read_text(encoding="utf-8")
+    assert [name for name in sorted(files) if name not in page] == []
+
+
+def test_the_collector_has_every_component_by_its_present_name() -> None:
     """Old names still work as aliases, but are not listed."""
     listed = yaml.safe_load(run("otelcol", "components").stdout)
     for kind in ("receivers", "processors", "connectors", "exporters", "extensions"):
-        used = {component.split("/")[0] for component in document(name).get(kind, {})}
+        used = {component.split("/")[0] for layers in LAYERED for component in merged(layers).get(kind, {})}
         assert used <= {each["name"] for each in listed[kind]}
+
+
+@pytest.mark.parametrize("layers", LAYERED, ids="+".join)
+def test_nothing_is_declared_in_vain(layers: tuple[str, ...]) -> None:
+    """What a layer replaces in the one below it is not left behind."""
+    config = merged(layers)
+    pipelines = config["service"]["pipelines"].values()
+    for kind in ("receivers", "processors", "exporters"):
+        used = {name for pipeline in pipelines for name in pipeline.get(kind, [])}
+        assert set(config[kind]) <= used | IDLE.get(layers[-1], set()), kind
 
 
 def test_the_collector_starts_without_a_warning(stack: Stack) -> None:
@@ -51,12 +91,26 @@ def test_both_collectors_mask_the_same() -> None:
     assert agent == gateway
 
 
-def test_nothing_is_added_to_metrics() -> None:
-    """Processors of metrics refuse or mask; one that adds an attribute would make one session two series."""
-    for name in COLLECTORS:
-        pipelines = document(name)["service"]["pipelines"]
-        used = [pipelines[each].get("processors", []) for each in pipelines if each.startswith("metrics")]
-        assert {processor for processors in used for processor in processors} == {"memory_limiter", "redaction"}
+@pytest.mark.parametrize("layers", LAYERED, ids="+".join)
+def test_nothing_is_added_to_metrics(layers: tuple[str, ...]) -> None:
+    """Processors of metrics refuse or mask; one that adds an attribute would make one session two series.
+
+    But for what there is no bridge to make series of.
+    """
+    pipelines = merged(layers)["service"]["pipelines"]
+    raw = {"metrics/native"} if "without-bridge.yaml" in layers else set()
+    used = [
+        pipelines[each].get("processors", []) for each in pipelines if each.startswith("metrics") and each not in raw
+    ]
+    assert {processor for processors in used for processor in processors} == {"memory_limiter", "redaction"}
+
+
+@pytest.mark.parametrize("layers", LAYERED, ids="+".join)
+def test_all_that_comes_in_is_limited_and_masked_first(layers: tuple[str, ...]) -> None:
+    """Before a layer can route it anywhere, or a queue write it to disk."""
+    pipelines = merged(layers)["service"]["pipelines"]
+    for pipeline in (each for each in pipelines.values() if {"otlp", "otlp/bridge"} & {*each["receivers"]}):
+        assert (pipeline["processors"][0], pipeline["processors"][-1]) == ("memory_limiter", "redaction")
 
 
 def test_prometheus_accepts(tmp_path: Path) -> None:

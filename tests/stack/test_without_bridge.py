@@ -7,6 +7,7 @@ clients counted themselves.
 from __future__ import annotations
 
 import time
+import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,14 +19,14 @@ from typing import Any
 
 import pytest
 from google.protobuf.message import Message
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
 from tests.captures import native_account
 from tests.conformance.judge import Finding, judge
 from tests.otlp_server import RecordingServer
 from tests.stack.exports import Reader, money
-from tests.stack.otlp import counter, send_http, spans, string
+from tests.stack.otlp import counter, log_record, send_http, spans
 from tests.stack.recorded import Recording, as_json, value_of
 from tools.stack import configured
 from tools.stack.configured import local
@@ -276,6 +277,45 @@ def test_a_restart_loses_nothing_that_was_counted(stack: Stack, tmp_path: Path) 
         assert eventually(lambda: money(reader.total(last)), lambda value: value == expected, 20) == expected
 
 
+def native_cost(session: str, start_s: float, at_s: float, usd: float, *, is_delta: bool = True) -> Message:
+    """Return a request as a client sends it: one point of its cost."""
+    request = counter(session, [(at_s, usd)], "without bridge parallel")
+    scope = request.resource_metrics[0].scope_metrics[0]
+    scope.scope.name = "com.anthropic.claude_code"
+    metric = scope.metrics[0]
+    metric.name = "claude_code.cost.usage"
+    if is_delta:
+        metric.sum.aggregation_temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
+    metric.sum.data_points[0].start_time_unix_nano = round(start_s * 1e9)
+    return request
+
+
+def test_parallel_processes_of_a_session_add_up_in_order_of_time(collector: Collector) -> None:
+    """Of two that write one session everything counts but a point that comes late; the collector counts those."""
+    now, name = round(time.time()) - 60, "parallel deltas"
+    points = [(0, 10, 1.0), (5, 15, 2.0), (10, 20, 4.0), (15, 25, 8.0), (12, 22, 16.0)]
+    collector.send(*(native_cost(name, now + start, now + end, usd) for start, end, usd in points))
+    assert total(collector, name, "15") == "15"
+    ask = "otelcol_deltatocumulative_datapoints"
+    with urllib.request.urlopen(f"http://{local(collector.ports.collector_metrics)}/metrics", timeout=10) as page:
+        lines = [line.decode() for line in page if line.decode().startswith(ask)]
+    assert [line.rsplit(" ", 1)[1].strip() for line in lines if 'error="' in line] == ["1"], lines
+
+
+def test_clients_that_count_for_themselves_are_series_of_their_own(collector: Collector) -> None:
+    """With cumulative temporality each process starts at 0; the sum is that of both, in any order."""
+    now, name = round(time.time()) - 60, "parallel sums"
+    points = [(0, 10, 1.0), (5, 15, 2.0), (5, 25, 6.0), (0, 20, 3.0)]
+    collector.send(*(native_cost(name, now + start, now + end, usd, is_delta=False) for start, end, usd in points))
+    assert total(collector, name, "9") == "9"
+
+
+def total(collector: Collector, session: str, expected: str) -> str | None:
+    """Return what a session cost by Prometheus, as soon as it is what is expected."""
+    ask = f'sum(last_over_time(coding_agent_cost_USD_total{{session_id="{session}"}}[1h]))'
+    return eventually(lambda: collector.stack.metrics.value(ask, time.time()), partial(eq, expected), 10)
+
+
 def test_what_other_programs_send_passes_unchanged(collector: Collector) -> None:
     """Spans, points and logs, even with Claude Code's service name."""
     now = round(time.time())
@@ -283,23 +323,14 @@ def test_what_other_programs_send_passes_unchanged(collector: Collector) -> None
     names = [b"another1", b"another2"]
     for span, span_id in zip(request.resource_spans[0].scope_spans[0].spans, names, strict=True):
         span.span_id = span_id
-    collector.send(request, counter("of another program", [(now, 3)]), log_record("of another program"))
+    collector.send(request, counter("of another program", [(now, 3)]), log_record("of another program", model="mine"))
     found = spans_of(collector.documents({name.hex() for name in names}))
     assert [(span["name"], value_of(span, "model")) for span in found] == [("span 0", "mine"), ("span 1", "mine")]
     ask = 'last_over_time(coding_agent_cost_USD_total{session_id="of another program"}[1h])'
     series = eventually(lambda: collector.stack.metrics.query(ask, time.time()), bool, 20)
     assert [(sorted(labels), value) for labels, value in series] == [(["__name__", "job", "session_id"], "3")]
     records = eventually(lambda: by_body(collector, "of another program"), bool, 20)
-    assert [[pair.key for pair in record.attributes] for record in records] == [["model"]]
-
-
-def log_record(body: str) -> ExportLogsServiceRequest:
-    """Return a request with one record of another program."""
-    request = ExportLogsServiceRequest()
-    scope = request.resource_logs.add().scope_logs.add()
-    record = scope.log_records.add(time_unix_nano=time.time_ns(), body=AnyValue(string_value=body))
-    record.attributes.append(string("model", "mine"))
-    return request
+    assert [plain(record.attributes) for record in records] == [{"model": "mine"}]
 
 
 def by_body(collector: Collector, body: str) -> list[Any]:
