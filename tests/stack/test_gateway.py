@@ -18,7 +18,7 @@ from tests.stack.kubernetes_api import kubernetes_api
 from tests.stack.otlp import SYNC, Answer, counter, send_grpc, send_http, spans
 from tools.stack import configured
 from tools.stack.configured import local
-from tools.stack.servers import Server
+from tools.stack.servers import Server, free_port
 from tools.stack.stack import Stack
 from tools.stack.stores import eventually
 
@@ -29,9 +29,9 @@ TOKEN = {"authorization": "Bearer let-me-in"}
 
 
 class Gateway:
-    """The shipped gateway before the stores of a stack, and two ways to send to it."""
+    """The shipped gateway, with layers on it, before the stores of a stack, and two ways to send to it."""
 
-    def __init__(self, stack: Stack, folder: Path, kubeconfig: Path) -> None:
+    def __init__(self, stack: Stack, folder: Path, kubeconfig: Path, *layers: str) -> None:
         token = folder / "token"
         token.write_text("let-me-in\n", encoding="utf-8")
         self.ports = configured.with_own_collector(stack.ports)
@@ -39,10 +39,12 @@ class Gateway:
             "COLLECTOR_TOKEN_FILE": str(token),
             "COLLECTOR_TLS_CERT": str(KEYS / "server.pem"),
             "COLLECTOR_TLS_KEY": str(KEYS / "server.key"),
+            "RETURN_GRPC": local(free_port()),
+            "RETURN_HTTP": local(free_port()),
             "K8S_AUTH": "kubeConfig",
             "KUBECONFIG": str(kubeconfig),
         }
-        self.server: Server = configured.collector(folder, self.ports, ("gateway.yaml",), more)
+        self.server: Server = configured.collector(folder, self.ports, ("gateway.yaml", *layers), more)
 
     def over_http(self, request: Message, headers: dict[str, str]) -> Answer:
         context = ssl.create_default_context(cafile=str(KEYS / "ca.pem"))
@@ -139,3 +141,26 @@ def test_a_new_token_is_taken_without_a_restart(gateway: Gateway) -> None:
         lambda: gateway.over_http(spans("new token", time.time()), headers), lambda it: it.status == 200, 20
     )
     assert answer.status == 200
+
+
+@pytest.mark.parametrize("layer", ["front.yaml", "without-bridge.yaml"])
+def test_a_layer_keeps_its_guards(stack: Stack, tmp_path: Path, layer: str) -> None:
+    """Nobody gets in without the token, traces say where they come from, and the layer does its part."""
+    with ExitStack() as ending:
+        running = Gateway(stack, tmp_path, ending.enter_context(kubernetes_api(tmp_path)), layer)
+        ending.callback(running.server.kill)
+        running.server.start()
+        keys = count()
+
+        def told() -> tuple[str, str | None]:
+            request = spans(f"under {layer}", time.time(), key=str(next(keys)))
+            scope = request.resource_spans[0].scope_spans[0]
+            if layer == "without-bridge.yaml":
+                scope.scope.name, scope.spans[0].name = "com.anthropic.claude_code.tracing", "claude_code.interaction"
+            assert running.over_http(request, {}).status == 401
+            assert running.over_grpc(request, TOKEN).status == "OK"
+            (span,) = eventually(lambda: stack.trace_store.trace(scope.spans[0].trace_id.hex()), bool)
+            return span.name, span.resource.get("k8s.node.name")
+
+        name = {"front.yaml": "span 0", "without-bridge.yaml": "invoke_agent claude-code"}[layer]
+        assert eventually(told, lambda answer: answer[1] is not None, 20) == (name, "node-3")
