@@ -16,7 +16,9 @@ class ReportedCall(Struct, frozen=True):
     query_source: str | None = None
     """``main``, ``subagent`` or ``auxiliary`` (2.1.181+)."""
     is_unrecorded: bool = False
-    """No transcript has the call: its tokens and cost are the client's own."""
+    """No transcript has the call: its tokens are the client's own."""
+    cost_is_own: bool = False
+    """The cost is the client's own: nothing is recorded to compute it from, or the model has no known price."""
     ttft_ms: float | None = None
     """From the request to the first token of the answer."""
     span_id: str = ""
@@ -27,6 +29,8 @@ class ReportedTool(Struct, frozen=True):
     """Of a tool call."""
 
     span_id: str = ""
+    is_named: bool = True
+    """The client sent the call's id; else (before 2.1.119) the id is a hash of its event."""
 
 
 class ReportedTurn(Struct, frozen=True):

@@ -269,7 +269,7 @@ EVENTS = (SESSION_START, EXCEPTION, COMPACTION, HOOK, PERMISSION_DENIED, COMMIT,
 
 # Metrics: the facts that only they carry
 _series = _Group()
-CALL_SOURCE = _series("coding_agent.call.source", "string", "`main`, `subagent`, `unrecorded` (reserved: `auxiliary`)")
+CALL_SOURCE = _series("coding_agent.call.source", "string", "`main`, `subagent`, `auxiliary` or `unrecorded`")
 TOKEN_MODALITY = _series("gen_ai.token.modality", "string", "Always `unknown`: no record breaks tokens down")
 ACTIVITY = _series("coding_agent.activity", "string", "`agent` at work, or waiting for the `user`")
 LINE_CHANGE_TYPE = _series("vcs.line_change.type", "string", "`added` or `removed`")

@@ -91,7 +91,7 @@ def _add_cost(attributes: Attributes, call: ModelCall) -> None:
         return
     attributes[semconv.COST_AMOUNT] = float(call.cost_usd)
     attributes[semconv.COST_CURRENCY] = "USD"
-    attributes[semconv.COST_SOURCE] = "reported" if call.reported and call.reported.is_unrecorded else "computed"
+    attributes[semconv.COST_SOURCE] = "reported" if call.reported and call.reported.cost_is_own else "computed"
 
 
 def _add_response(attributes: Attributes, call: ModelCall) -> None:

@@ -111,7 +111,7 @@ def _busy_turn() -> Turn:
 
 
 def _reported_call() -> ModelCall:
-    told = ReportedCall("auxiliary", is_unrecorded=True, ttft_ms=450.0, span_id="00112233445566ff")
+    told = ReportedCall("auxiliary", is_unrecorded=True, cost_is_own=True, ttft_ms=450.0, span_id="00112233445566ff")
     return model_call("req_12", at_s=6, reported=told)
 
 

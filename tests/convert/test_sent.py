@@ -5,9 +5,10 @@ from __future__ import annotations
 from msgspec import structs
 
 from otel_bridge.convert import ConvertOptions, ids, session_spans
+from otel_bridge.convert.metrics import session_metrics
 from otel_bridge.model import Session
 from otel_bridge.reported import ReportedCall, ReportedTool, ReportedTurn
-from otel_bridge.telemetry import Span
+from otel_bridge.telemetry import DataPoint, Span
 from tests.builders import model_call, session, sub_agent, tool_call, turn
 
 TRACE, ROOT, OUTSIDE = "0f" * 16, "1f" * 8, "2f" * 8
@@ -54,7 +55,16 @@ def test_call_says_what_only_telemetry_knows() -> None:
 
 def test_cost_of_an_unrecorded_call_is_reported() -> None:
     """A call that no transcript records has the client's cost, and says so."""
-    lone = session(turn("p1", model_call("req_1", reported=ReportedCall(is_unrecorded=True))))
+    lone = session(turn("p1", model_call("req_1", reported=ReportedCall(is_unrecorded=True, cost_is_own=True))))
     (batch,) = session_spans(lone, ConvertOptions())
     sources = [span.attributes.get("coding_agent.cost.source") for span in batch.items if isinstance(span, Span)]
     assert sources == [None, "reported"]
+
+
+def test_cost_metric_names_the_reported_source() -> None:
+    """What a call was for, as the client says it, is the source of its cost in metrics; else who made it."""
+    told = ReportedCall("auxiliary", is_unrecorded=True, cost_is_own=True)
+    both = session(turn("p1", model_call("req_1", reported=told), model_call("req_2", at_s=3)))
+    points = [point for batch in session_metrics(both, ConvertOptions()) for point in batch.items]
+    costs = [point for point in points if isinstance(point, DataPoint) and point.metric.name == "coding_agent.cost"]
+    assert {point.attributes["coding_agent.call.source"] for point in costs} == {"auxiliary", "main"}

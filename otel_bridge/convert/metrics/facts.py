@@ -93,7 +93,8 @@ def _call_facts(call: ModelCall, source: str, *, is_over: bool) -> Iterator[Fact
         if tokens:
             yield Fact(at_ns, metric, {**inference, semconv.TOKEN_MODALITY: "unknown"}, tokens)
     if call.cost_usd is not None:
-        yield Fact(at_ns, semconv.COST, {**models, semconv.CALL_SOURCE: source}, call.cost_usd)
+        told = call.reported.query_source if call.reported else None
+        yield Fact(at_ns, semconv.COST, {**models, semconv.CALL_SOURCE: told or source}, call.cost_usd)
     else:
         yield _problem(at_ns, UNPRICED_CALL, call.model)
     if call.output_is_lower_bound and is_over:

@@ -12,7 +12,7 @@ from otel_bridge.sources.native.pairs import nearest_pairs
 from otel_bridge.sources.native.records import NativeSpan
 from otel_bridge.sources.native.spans import SpanIndex, whole
 
-NEAR_NS = 10_000_000_000
+REACH_NS = (-10_000_000_000, 10_000_000_000)
 """An interaction begins with its prompt; the client may need seconds before it writes the line."""
 
 
@@ -61,14 +61,11 @@ def interactions(
             left.append(span)
         elif key in by_key:
             found.setdefault((key, 0), Interaction(span))
-    free = [opening for opening in firsts if (opening.key, 0) not in found]
-
-    def distance(span: NativeSpan, opening: Opening) -> int | None:
-        far = abs(span.start_ns - opening.started_ns)
-        length = whole(span, "user_prompt_length")
-        fits = far <= NEAR_NS and (None in (length, opening.prompt_length) or length == opening.prompt_length)
-        return far if fits else None
-
-    for at, to in nearest_pairs(left, free, distance).items():
-        found[free[to].key, 0] = Interaction(left[at])
+    for span, opening in nearest_pairs(
+        [(span.start_ns, span) for span in left],
+        [(opening.started_ns, opening) for opening in firsts if (opening.key, 0) not in found],
+        REACH_NS,
+        lambda span, opening: whole(span, "user_prompt_length") in (None, opening.prompt_length),
+    ):
+        found[opening.key, 0] = Interaction(span)
     return found

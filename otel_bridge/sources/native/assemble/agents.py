@@ -51,15 +51,14 @@ def find_parents(
     claimed = {parent.tool_id for parent in parents.values()}
     free = [run for run in tools if _starts_agents(run) and run.id not in claimed]
 
-    def distance(lane: str, run: ToolRun) -> int | None:
-        kind, start = agent_type(lanes[lane].events, index, lane), _started_ns(lanes[lane].events, index, lane)
+    def fits(lane: str, run: ToolRun) -> bool:
+        kind = agent_type(lanes[lane].events, index, lane)
         asked = run.result.subagent_type if run.result is not None else None
-        far = abs(start - run.started_ns)
-        fits = far <= SLACK_NS and (asked is None or kind is None or asked == kind) and lane_of_tool[run.id] != lane
-        return far if fits else None
+        return (asked is None or kind is None or asked == kind) and lane_of_tool[run.id] != lane
 
-    for at, to in nearest_pairs(left, free, distance).items():
-        parents[left[at]] = Parent(free[to].id, lane_of_tool[free[to].id] or None, "time")
+    starts = [(_started_ns(lanes[lane].events, index, lane), lane) for lane in left]
+    for lane, run in nearest_pairs(starts, [(run.started_ns, run) for run in free], (-SLACK_NS, SLACK_NS), fits):
+        parents[lane] = Parent(run.id, lane_of_tool[run.id] or None, "time")
     for lane in left:
         named = next((event.parent_agent_id for event in lanes[lane].events if event.parent_agent_id), None)
         parents.setdefault(lane, Parent(None, named if named in lanes else None))

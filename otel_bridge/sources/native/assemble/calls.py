@@ -90,16 +90,16 @@ def model_call(
         follows_compaction=follows_compaction,
         tool_calls=tools,
         context=RecordContext(version=request.version),
-        reported=reported_call(request, spans, is_unrecorded=True),
+        reported=_reported(request, spans),
     )
 
 
-def reported_call(request: ApiRequest, spans: SpanIndex, *, is_unrecorded: bool) -> ReportedCall:
-    """Return what only telemetry knows of a call."""
+def _reported(request: ApiRequest, spans: SpanIndex) -> ReportedCall:
     span = spans.by_request.get(request.request_id or "")
     return ReportedCall(
         query_source=source_kind(request.query_source),
-        is_unrecorded=is_unrecorded,
+        is_unrecorded=True,
+        cost_is_own=request.cost_usd is not None,
         ttft_ms=request.ttft_ms,
         span_id=span.span_id.hex() if span is not None else "",
     )

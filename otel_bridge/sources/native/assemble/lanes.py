@@ -59,7 +59,9 @@ class Lanes:
         named = self._named(event)
         if named is None and isinstance(event, SubagentCompleted):
             return _own_lane(event)
-        return named or self._guesses.get(record_key(event), MAIN_LANE)
+        if named is not None or not self._guesses:
+            return named or MAIN_LANE
+        return self._guesses.get(record_key(event), MAIN_LANE)
 
     def _named(self, event: AnyEvent) -> str | None:
         return event.agent_id or self._spans.agent_of(event) or self._span_lanes.get(event.span_id)

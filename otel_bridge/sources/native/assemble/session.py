@@ -144,9 +144,12 @@ class _NativeAssembly:
         by_lane: dict[str, list[AnyEvent]] = {MAIN_LANE: []}
         for event in events:
             by_lane.setdefault(self._lanes.of(event), []).append(event)
-        return {lane: LaneParts(own, self._calls(lane, own, runs)) for lane, own in by_lane.items()}
+        runs_by_lane: dict[str, list[ToolRun]] = {}
+        for run in runs:
+            runs_by_lane.setdefault(self._lanes.of(run.event), []).append(run)
+        return {lane: LaneParts(own, self._calls(own, runs_by_lane.get(lane, []))) for lane, own in by_lane.items()}
 
-    def _calls(self, lane: str, events: Sequence[AnyEvent], runs: Sequence[ToolRun]) -> tuple[ModelCall, ...]:
+    def _calls(self, events: Sequence[AnyEvent], runs: Sequence[ToolRun]) -> tuple[ModelCall, ...]:
         requests = sorted(
             once(event for event in events if isinstance(event, ApiRequest)),
             key=lambda request: (started_ns(request), request.time_ns, call_key(request)),
@@ -154,7 +157,7 @@ class _NativeAssembly:
         compacted = [event.time_ns for event in events if isinstance(event, CompactionDone) and event.succeeded]
         tools: dict[str, list[ToolRun]] = {}
         for run in runs:
-            if self._lanes.of(run.event) == lane and (asker := _asker(run, requests)) is not None:
+            if (asker := _asker(run, requests)) is not None:
                 tools.setdefault(call_key(asker), []).append(run)
         return tuple(
             model_call(

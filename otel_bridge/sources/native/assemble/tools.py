@@ -19,6 +19,8 @@ from otel_bridge.sources.native.spans import BY_USER, SpanIndex
 from otel_bridge.vcs import Commit
 
 REJECT = "reject"
+BEFORE_NS = (-86_400_000_000_000, SLACK_NS)
+"""A decision comes before its tool runs, at most a day: a person may have been asked."""
 AGENT_TOOLS = frozenset({"Task", "Agent"})
 
 
@@ -78,7 +80,7 @@ def tool_call(run: ToolRun, spans: SpanIndex) -> ToolCall:
         decision_source=source,
         permission_wait_ns=spans.user_wait_ns(event.tool_id),
         context=RecordContext(version=event.version),
-        reported=ReportedTool(span.span_id.hex() if span is not None else ""),
+        reported=ReportedTool(span.span_id.hex() if span is not None else "", event.tool_id is not None),
     )
     told = _outcome(result) if result is not None else _refusal(source)
     return structs.replace(call, **_names(event), **told)
@@ -120,10 +122,11 @@ def _pairs(results: Sequence[ToolResult], decisions: Sequence[ToolDecision]) -> 
     """Return which decision let each result be: by id, else the nearest one of the same tool before it ran."""
     by_id = {decision.tool_id: at for at, decision in enumerate(decisions) if decision.tool_id}
     pairs = {at: by_id[result.tool_id] for at, result in enumerate(results) if result.tool_id in by_id}
+    left = [(started_ns(result), at) for at, result in enumerate(results) if at not in pairs]
+    free = [(decision.time_ns, at) for at, decision in enumerate(decisions) if not decision.tool_id]
 
-    def distance(result: ToolResult, decision: ToolDecision) -> int | None:
-        far = started_ns(result) - decision.time_ns
-        is_same = result.name == decision.name or (decision.name == MCP_TOOL and result.mcp_server is not None)
-        return abs(far) if is_same and not decision.tool_id and far >= -SLACK_NS else None
+    def is_same(at: int, to: int) -> bool:
+        result, name = results[at], decisions[to].name
+        return result.name == name or (name == MCP_TOOL and result.mcp_server is not None)
 
-    return {**nearest_pairs(results, decisions, distance), **pairs}
+    return pairs | dict(nearest_pairs(left, free, BEFORE_NS, is_same))
