@@ -66,9 +66,9 @@ class GrpcFront(grpc.GenericRpcHandler):  # type: ignore[misc]  # the library ha
         await _abort(context, self._front.refused(error))
         return b""
 
-    async def _export(self, wire: Wire, requests: Any, context: Any) -> bytes:
+    async def _export(self, wire: Wire, _: Any, context: Any) -> bytes:
         try:
-            outcome = await self._outcome(wire, requests)
+            outcome = await self._outcome(wire, context)
         except RefusalError as error:
             outcome = self._front.refused(error)
         if isinstance(outcome, Refusal):
@@ -77,11 +77,11 @@ class GrpcFront(grpc.GenericRpcHandler):  # type: ignore[misc]  # the library ha
         answer: bytes = wire.answer(outcome.rejected, outcome.reason).SerializeToString()
         return answer
 
-    async def _outcome(self, wire: Wire, requests: Any) -> Taken | Refusal:
+    async def _outcome(self, wire: Wire, context: Any) -> Taken | Refusal:
         hold = self._front.hold()
         try:
             async with self._reads:
-                body = await self._read(requests)
+                body = await self._read(context)
             if not hold.grow(len(body)):
                 raise self._front.desk.busy()
         except BaseException:
@@ -89,16 +89,16 @@ class GrpcFront(grpc.GenericRpcHandler):  # type: ignore[misc]  # the library ha
             raise
         return await self._front.answer(wire, body, hold)
 
-    async def _read(self, requests: Any) -> bytes:
+    async def _read(self, context: Any) -> bytes:
         try:
             async with asyncio.timeout(self._front.limits.body_within_s):
-                async for body in requests:
-                    request: bytes = body
-                    return request
+                body = await context.read()
         except TimeoutError:
             within_s = self._front.limits.body_within_s
             raise RefusalError(Fault.TOO_SLOW, f"the message did not come within {within_s:g} s") from None
-        raise RefusalError(Fault.BAD_DATA, "the call brought no message, or one that is larger than allowed")
+        if not isinstance(body, bytes):
+            raise RefusalError(Fault.BAD_DATA, "the call brought no message, or one that is larger than allowed")
+        return body
 
 
 async def _abort(context: Any, refusal: Refusal) -> None:

@@ -33,6 +33,9 @@ class Limits(Struct, frozen=True):
     """How long a client may take to ask …"""
     body_within_s: float = 30.0
     """… and to send what it announced: slow ones must not keep the place of others."""
+    idle_s: int = 150
+    """How long a connection is kept between requests: longer than clients pause (5 and 60 s), else it would be closed
+    just as they send."""
     connections: int = 8_192
     """Over HTTP; more are told to come again."""
     streams: int = 64

@@ -1,4 +1,4 @@
-"""A running receiver: both listeners on one event loop in a thread of its own, work in threads beside it (I/O).
+"""A running receiver: both listeners in a thread of its own, work in threads beside it (I/O).
 
 receiver = Receiver(config, intake)
 receiver.start()                # listens; receiver.grpc_address and receiver.http_address say where
@@ -9,16 +9,15 @@ receiver.stop(grace_s=10)       # takes nothing new, answers what it has
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import time
 from collections.abc import Coroutine
-from concurrent.futures import Future
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 
+from otel_bridge.errors import UsageError
 from otel_bridge.receiving.auth import Guard
 from otel_bridge.receiving.counters import Counters
 from otel_bridge.receiving.desk import Desk
@@ -29,8 +28,8 @@ from otel_bridge.receiving.listening import GRPC, HTTP, take_port
 from otel_bridge.receiving.tls import Tls
 from otel_bridge.serving.address import Address
 
-_POLL_S = 0.01
-_NO_LIMIT_S = 3600
+if TYPE_CHECKING:
+    from otel_bridge.receiving.listeners import GrpcListener, HttpListener
 
 
 class ReceiverConfig(Struct, frozen=True):
@@ -45,7 +44,7 @@ class ReceiverConfig(Struct, frozen=True):
 
 
 class Receiver:
-    """Listens until it is stopped."""
+    """Listens from ``start`` to ``stop``, once."""
 
     def __init__(self, config: ReceiverConfig, intake: Intake, counters: Counters | None = None) -> None:
         self.counters = counters or Counters()
@@ -56,11 +55,9 @@ class Receiver:
         self._config = config
         desk = Desk(intake, config.limits, self.counters, time.monotonic)
         self._front = Front(desk, Guard(config.token), config.limits)
-        self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever, name="otlp-listeners", daemon=True)
-        self._grpc: Any = None
-        self._http: Any = None
-        self._http_task: asyncio.Task[None] | None = None
+        self._listeners: list[GrpcListener | HttpListener] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: Thread | None = None
 
     def start(self) -> None:
         """Listen.
@@ -76,85 +73,46 @@ class Receiver:
             if http:
                 http.close()
             raise
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, name="otlp-listeners", daemon=True)
         self._thread.start()
-        self._call(self._start(http)).result()
+        try:
+            self._await(self._start(http))
+        except RuntimeError as error:  # another program was quicker
+            self.stop(0)
+            raise UsageError(f"{GRPC} {self._config.grpc}: nothing can listen there ({error})") from None
 
     def stop(self, grace_s: float) -> None:
-        """Take nothing new and answer what is under way, for so many seconds at most; then cut it off."""
-        self._call(self._stop(grace_s)).result()
+        """Take nothing new and answer what is under way, for so many seconds at most. A second call does nothing.
+
+        Waits for the intake, even where that takes longer: nobody hears then what it says.
+        """
+        if self._loop is None or self._thread is None:
+            return
+        self._await(self._stop(grace_s))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        self._loop = None
         self._front.close()
 
-    def _call(self, work: Coroutine[Any, Any, None]) -> Future[None]:
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+    def _await(self, work: Coroutine[Any, Any, None]) -> None:
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _start(self, http: socket.socket | None) -> None:
-        if http is not None and self._config.http is not None:
-            self.http_address = structs.replace(self._config.http, port=http.getsockname()[1])
-            await self._start_http(http)
-        if self._config.grpc is not None:
-            await self._start_grpc(self._config.grpc)
+        from otel_bridge.receiving.listeners import GrpcListener, HttpListener  # noqa: PLC0415 - takes 0.3 s
 
-    async def _start_grpc(self, address: Address) -> None:
-        from otel_bridge.receiving.grpc import open_grpc_server, server_credentials  # noqa: PLC0415 - takes 0.1 s
-
-        _silence("grpc")
-        self._grpc = open_grpc_server(self._front)
-        if self._config.tls is None:
-            port = self._grpc.add_insecure_port(str(address))
-        else:
-            port = self._grpc.add_secure_port(str(address), server_credentials(self._config.tls))
-        await self._grpc.start()
-        self.grpc_address = structs.replace(address, port=port)
-
-    async def _start_http(self, listening: socket.socket) -> None:
-        import uvicorn  # noqa: PLC0415 - takes 0.2 s
-
-        from otel_bridge.receiving.http import HttpFront, timely_protocol  # noqa: PLC0415
-
-        certificate, key, client_ca = self._config.tls.files if self._config.tls else (None, None, None)
-        config = uvicorn.Config(
-            HttpFront(self._front),
-            http=timely_protocol(self._config.limits.head_within_s),
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=self._config.limits.connections,
-            timeout_graceful_shutdown=_NO_LIMIT_S,
-            ssl_certfile=certificate,
-            ssl_keyfile=key,
-            ssl_ca_certs=client_ca,
-            ssl_cert_reqs=2 if client_ca else 0,
-        )
-        _silence("uvicorn")
-        self._http = uvicorn.Server(config)
-        self._http_task = self._loop.create_task(self._http.serve(sockets=[listening]))
-        while not self._http.started:
-            if self._http_task.done():
-                self._http_task.result()
-                return
-            await asyncio.sleep(_POLL_S)
+        config = self._config
+        if http is not None and config.http is not None:
+            self.http_address = structs.replace(config.http, port=http.getsockname()[1])
+            self._listeners.append(HttpListener(self._front, http, config.tls))
+        if config.grpc is not None:
+            listener = GrpcListener(self._front, config.grpc, config.tls)
+            self.grpc_address = structs.replace(config.grpc, port=listener.port)
+            self._listeners.append(listener)
+        for opened in self._listeners:
+            await opened.start()
 
     async def _stop(self, grace_s: float) -> None:
-        endings = []
-        if self._grpc is not None:
-            endings.append(self._grpc.stop(grace_s))
-        if self._http is not None and self._http_task is not None:
-            self._http.config.timeout_graceful_shutdown = max(round(grace_s), 1)
-            self._http.should_exit = True
-            endings.append(self._http_task)
-        await asyncio.gather(*endings, return_exceptions=True)
-
-
-def _silence(library: str) -> None:
-    """Keep a library from the terminal, which belongs to the command: clients that leave early are nothing to tell."""
-    logger = logging.getLogger(library)
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
-        logger.propagate = False
+        await asyncio.gather(*(listener.stop(grace_s) for listener in self._listeners), return_exceptions=True)
