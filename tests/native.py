@@ -12,6 +12,7 @@ from typing import Any
 
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otel_bridge.sources.native.records import NativeRecord
@@ -38,6 +39,11 @@ def log_requests(run: str) -> Iterator[ExportLogsServiceRequest]:
 def trace_requests(run: str) -> Iterator[ExportTraceServiceRequest]:
     for document in documents(run, "traces"):
         yield ParseDict(_with_base64_ids(document), ExportTraceServiceRequest())
+
+
+def metric_requests(run: str) -> Iterator[ExportMetricsServiceRequest]:
+    for document in documents(run, "metrics"):
+        yield ParseDict(document, ExportMetricsServiceRequest())
 
 
 @cache
