@@ -47,6 +47,14 @@ def data_folder(env: Mapping[str, str]) -> Path:
         return Path(os.devnull) / "otel-bridge"
 
 
+def home_folder() -> Path | None:
+    """Return the user's home; ``None`` where there is none."""
+    try:
+        return Path.home()
+    except RuntimeError:  # a container's user need not have one
+        return None
+
+
 def _expanded(folder: str) -> Path:
     try:
         return Path(folder).expanduser()

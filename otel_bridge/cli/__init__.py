@@ -17,6 +17,7 @@ from otel_bridge.errors import BridgeError
 COMMANDS = {
     "db": "Check the index, or say what is in it.",
     "doctor": "Check what is here and what can be reached.",
+    "env": "Print or set what makes Claude Code send its own telemetry.",
     "export": "Send sessions as OpenTelemetry spans, events and metrics.",
     "hook": "Keep a project's metrics fresh after each answer.",
     "prices": "List prices per million tokens.",

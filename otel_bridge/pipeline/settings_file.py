@@ -1,0 +1,69 @@
+"""A settings file of a client on the disk: read as it is, written as a whole, removed again (I/O)."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from stat import S_IMODE
+
+from otel_bridge.errors import UsageError
+from otel_bridge.output import write_whole
+
+
+class SettingsFile:
+    """A settings file as it was found; links are followed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        self.has_folder = True
+        try:
+            data = self.path.read_bytes()
+            self.exists = True
+        except FileNotFoundError:
+            data = b""
+            self.exists = False
+            self.has_folder = self.path.parent.exists()
+        self._mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+        self.text = data.removeprefix(self._mark).decode()
+
+    def write(self, text: str) -> None:
+        """Put a new text in the place of the old one, as a whole; the folder is made where there is none.
+
+        The file keeps its permissions: settings may hold secrets. If it cannot be written all is as it was.
+        """
+        if not self.has_folder:
+            self.path.parent.mkdir()
+        try:
+            mode = S_IMODE(self.path.stat().st_mode) if self.exists else None
+            write_whole(self.path, self._mark + text.encode(), mode=mode)
+        except BaseException:
+            if not self.has_folder:
+                self._leave_folder()
+            raise
+
+    def remove(self, *, with_folder: bool) -> None:
+        """Remove the file, and its folder if that is wanted and nobody keeps anything else there."""
+        self.path.unlink()
+        if with_folder:
+            self._leave_folder()
+
+    def _leave_folder(self) -> None:
+        with suppress(OSError):
+            self.path.parent.rmdir()
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Say of what fails which file it was.
+
+    Raises:
+        UsageError: the file cannot be read or written, or is no settings file; it is as it was.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; nothing was changed") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: {error}; nothing was changed: mend the file first") from None
