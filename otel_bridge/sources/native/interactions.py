@@ -1,4 +1,4 @@
-"""Interaction spans → the turns they are the client's own roots of (pure)."""
+"""Interaction spans → the turns they are the client's own roots of, late and lost ones too (pure)."""
 
 from __future__ import annotations
 
@@ -33,39 +33,45 @@ class Opening(Struct, frozen=True):
 
 
 class Interaction(Struct, frozen=True):
-    """The client's own span of a turn."""
+    """The client's own root of a turn."""
 
-    span: NativeSpan
-
-    @property
-    def reported(self) -> ReportedTurn:
-        """Its ids."""
-        return ReportedTurn(self.span.trace_id.hex(), self.span.span_id.hex(), self.span.parent_id.hex())
+    reported: ReportedTurn
+    is_over: bool
+    """The span itself was sent; else only spans below it, which name it as their parent."""
 
 
 def interactions(
     spans: SpanIndex, finder: TraceIndex, openings: Sequence[Opening]
 ) -> dict[tuple[str, int], Interaction]:
-    """Return the span of each turn that has one, by key and ordinal.
+    """Return the root of each turn that has one, by key and ordinal.
 
     A span finds its prompt through the events of its trace; where these have no ids, it is the turn with a prompt of
-    its length that began nearest. A continuation has no span of its own: the client knows no pauses.
+    its length that began nearest. A root that did not come (yet) is known from the spans below it. A continuation has
+    no root of its own: the client knows no pauses.
     """
     firsts = [opening for opening in openings if opening.ordinal == 0]
-    by_key = {opening.key: opening for opening in firsts}
+    keys = {opening.key for opening in firsts}
     found: dict[tuple[str, int], Interaction] = {}
     left: list[NativeSpan] = []
     for span in sorted(spans.interactions, key=lambda span: (span.start_ns, span.span_id)):
         key = finder.of_trace(span.trace_id)
         if key is None:
             left.append(span)
-        elif key in by_key:
-            found.setdefault((key, 0), Interaction(span))
+        elif key in keys:
+            found.setdefault((key, 0), _root(span))
     for span, opening in nearest_pairs(
         [(span.start_ns, span) for span in left],
         [(opening.started_ns, opening) for opening in firsts if (opening.key, 0) not in found],
         REACH_NS,
         lambda span, opening: whole(span, "user_prompt_length") in (None, opening.prompt_length),
     ):
-        found[opening.key, 0] = Interaction(span)
+        found[opening.key, 0] = _root(span)
+    for trace_id, span_id in spans.missing_roots.items():
+        lost = finder.of_trace(trace_id)
+        if lost is not None and lost in keys:
+            found.setdefault((lost, 0), Interaction(ReportedTurn(trace_id.hex(), span_id.hex()), is_over=False))
     return found
+
+
+def _root(span: NativeSpan) -> Interaction:
+    return Interaction(ReportedTurn(span.trace_id.hex(), span.span_id.hex(), span.parent_id.hex()), is_over=True)

@@ -24,6 +24,17 @@ class SpanIndex:
         """The wait for a decision, by the tool's span."""
         for span in spans:
             self._take(span)
+        self.missing_roots = self._missing_roots()
+        """The root of each trace whose interaction is not there, by trace: spans below it name it as their parent."""
+
+    def _missing_roots(self) -> dict[bytes, bytes]:
+        complete = {span.trace_id for span in self.interactions}
+        roots: dict[bytes, bytes] = {}
+        for span in sorted(self._by_id.values(), key=lambda span: (span.start_ns, span.span_id)):
+            is_main = span.span_type == "llm_request" and text(span, "llm_request.context") == "interaction"
+            if is_main and span.parent_id and span.trace_id not in complete and not text(span, "agent_id"):
+                roots.setdefault(span.trace_id, span.parent_id)
+        return roots
 
     def _take(self, span: NativeSpan) -> None:
         self._by_id.setdefault(span.span_id, span)

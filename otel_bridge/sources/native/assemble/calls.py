@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from otel_bridge.model import (
     STANDARD_TERMS,
     ApiError,
@@ -17,32 +15,14 @@ from otel_bridge.model import (
 )
 from otel_bridge.reported import ReportedCall
 from otel_bridge.sources.native.assemble.lanes import source_kind
+from otel_bridge.sources.native.assemble.once import call_key
 from otel_bridge.sources.native.assemble.times import started_ns
-from otel_bridge.sources.native.records import ApiFailure, ApiRequest, CompactionDone, HookDone, record_key
+from otel_bridge.sources.native.records import ApiFailure, ApiRequest, CompactionDone, HookDone
 from otel_bridge.sources.native.spans import SpanIndex, text
 
 OTHER = "_OTHER"
 """Error type where none is known, as OpenTelemetry has it."""
 REFUSAL = "refusal"
-
-
-def call_key(request: ApiRequest) -> str:
-    """Return what identifies a call: the request id (2.1.181+), else a hash of the event."""
-    return request.request_id or record_key(request).hex()
-
-
-def once(requests: Iterable[ApiRequest]) -> list[ApiRequest]:
-    """Return one event per call: where a stream was reported in several steps (before 2.1.214), the fullest."""
-    fullest: dict[str, ApiRequest] = {}
-    for request in requests:
-        key = call_key(request)
-        if key not in fullest or _fullness(request) > _fullness(fullest[key]):
-            fullest[key] = request
-    return list(fullest.values())
-
-
-def _fullness(request: ApiRequest) -> tuple[int, int, bytes]:
-    return request.output_tokens, request.time_ns, record_key(request)
 
 
 def usage_of(request: ApiRequest) -> Usage:

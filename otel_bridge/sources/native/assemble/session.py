@@ -23,8 +23,9 @@ from otel_bridge.model import (
 )
 from otel_bridge.reported import AUXILIARY
 from otel_bridge.sources.native.assemble.agents import AgentTree, LaneParts, find_parents
-from otel_bridge.sources.native.assemble.calls import api_error, call_key, compaction, hook_run, model_call, once
+from otel_bridge.sources.native.assemble.calls import api_error, compaction, hook_run, model_call
 from otel_bridge.sources.native.assemble.lanes import MAIN_LANE, Lanes, source_kind
+from otel_bridge.sources.native.assemble.once import call_key, each_once, result_ids
 from otel_bridge.sources.native.assemble.times import started_ns
 from otel_bridge.sources.native.assemble.tools import ToolRun, tool_call, tool_runs
 from otel_bridge.sources.native.assemble.turns import PromptFinder, TurnEvents, deal_out
@@ -61,7 +62,8 @@ class _NativeAssembly:
         self._session_id = session_id
         self._idle_since_ns = now_ns - IDLE_TURN_NS
         kept = distinct(records)
-        self._events: list[AnyEvent] = [record for record in kept if not isinstance(record, NativeSpan)]
+        self._events = each_once([record for record in kept if not isinstance(record, NativeSpan)])
+        self._ran = result_ids(self._events)
         self._spans = SpanIndex(record for record in kept if isinstance(record, NativeSpan))
         self._lanes = Lanes(self._events, self._spans)
         self._refused = {event.request_id for event in self._events if isinstance(event, ApiRefusal)} - {None}
@@ -100,7 +102,7 @@ class _NativeAssembly:
             for event in part.events
             if isinstance(event, ApiRequest) and source_kind(event.query_source) == AUXILIARY
         } - {None}
-        runs = tool_runs(part.events, auxiliary)
+        runs = tool_runs(part.events, auxiliary, self._ran)
         lanes = self._lane_parts(part.events, runs)
         asked = {tool.id for parts in lanes.values() for call in parts.calls for tool in call.tool_calls}
         lane_of_tool = {run.id: self._lanes.of(run.event) for run in runs}
@@ -134,7 +136,7 @@ class _NativeAssembly:
 
     def _end_reason(self, calls: Sequence[ModelCall], ended_ns: int, is_last: bool, told: Interaction | None) -> str:
         own = [call for call in calls if not call.reported or call.reported.query_source != AUXILIARY]
-        if told is not None or (own and own[-1].stop_reason == "end_turn"):
+        if (told is not None and told.is_over) or (own and own[-1].stop_reason == "end_turn"):
             return "end_turn"
         if not is_last:
             return "next_prompt"
@@ -151,7 +153,7 @@ class _NativeAssembly:
 
     def _calls(self, events: Sequence[AnyEvent], runs: Sequence[ToolRun]) -> tuple[ModelCall, ...]:
         requests = sorted(
-            once(event for event in events if isinstance(event, ApiRequest)),
+            (event for event in events if isinstance(event, ApiRequest)),
             key=lambda request: (started_ns(request), request.time_ns, call_key(request)),
         )
         compacted = [event.time_ns for event in events if isinstance(event, CompactionDone) and event.succeeded]

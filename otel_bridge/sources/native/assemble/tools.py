@@ -48,20 +48,22 @@ class ToolRun(Struct, frozen=True):
         return started_ns(self.event)
 
 
-def tool_runs(events: Sequence[AnyEvent], auxiliary_requests: Container[str | None] = ()) -> list[ToolRun]:
-    """Return the tool calls of a turn, in the order of their ends.
+def tool_runs(
+    events: Sequence[AnyEvent], auxiliary_requests: Container[str | None], ran: Container[str | None]
+) -> list[ToolRun]:
+    """Return the tool calls of a turn, in the order of their ends; ``ran`` are those with a result in any turn.
 
     A refusal ends a call as a result does, unless the client asked for itself: it throws away the tool calls of its
     summaries without telling the model.
     """
-    results = _once([event for event in events if isinstance(event, ToolResult)])
+    results = [event for event in events if isinstance(event, ToolResult)]
     decisions = [event for event in events if isinstance(event, ToolDecision)]
     pairs = _pairs(results, decisions)
     runs = [ToolRun(result, decisions[pairs[at]] if at in pairs else None) for at, result in enumerate(results)]
     taken = set(pairs.values())
     for at, decision in enumerate(decisions):
-        refused = decision.decision == REJECT and decision.request_id not in auxiliary_requests
-        if at not in taken and refused:
+        is_told = decision.tool_id not in ran and decision.request_id not in auxiliary_requests
+        if at not in taken and decision.decision == REJECT and is_told:
             runs.append(ToolRun(None, decision))
     return sorted(runs, key=lambda run: (run.event.time_ns, run.id))
 
@@ -84,12 +86,6 @@ def tool_call(run: ToolRun, spans: SpanIndex) -> ToolCall:
     )
     told = _outcome(result) if result is not None else _refusal(source)
     return structs.replace(call, **_names(event), **told)
-
-
-def _once(results: Sequence[ToolResult]) -> list[ToolResult]:
-    """Return one result per tool call: the last one, where a call was put off and taken up again."""
-    last = {result.tool_id or record_key(result): result for result in results}
-    return list(last.values())
 
 
 def _names(event: ToolResult | ToolDecision) -> dict[str, str | None]:
