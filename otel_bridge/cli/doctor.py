@@ -16,6 +16,8 @@ from otel_bridge.cli.reach import find_endpoint, open_store, way_of
 from otel_bridge.pipeline.backfill import check_prometheus, check_tempo
 from otel_bridge.pipeline.checks import OK, WARNING, Check
 from otel_bridge.pipeline.checkup import check_endpoints, check_retention, check_transcripts, check_versions
+from otel_bridge.pipeline.client_layers import check_client
+from otel_bridge.pipeline.client_settings import managed_settings_path
 from otel_bridge.pipeline.preflight import History
 from otel_bridge.pipeline.spending import collect_spending
 from otel_bridge.settings import environment, transcript_roots, worker_count
@@ -41,7 +43,9 @@ def command(
     prometheus_url: str | None,
     tempo_url: str | None,
 ) -> None:
-    """Check what is here and what can be reached: transcripts, client versions, retention, endpoints, stores.
+    """Check what is here and what can be reached: transcripts, client versions, settings, endpoints, stores.
+
+    Reads the client's settings for what keeps its own telemetry from arriving without a word.
 
     Says before anything is sent which sessions Prometheus or Tempo would refuse, delete or not find, as they are
     configured now, and which line of which file to change. Exits with 1 if a check failed.
@@ -53,6 +57,8 @@ def command(
     if sessions:
         checks.append(check_versions(sessions))
     checks.append(check_retention(root.parent for root in transcript_roots(env)))
+    user_settings = transcript_roots(env)[0].parent / "settings.json"
+    checks += check_client(env, user=user_settings, managed=managed_settings_path(), project=Path())
     found = find_endpoint(env, endpoint, protocol) if endpoint else None
     checks += _endpoints(env, found, protocol)
     checks += _stores(env, sessions, found, prometheus_url, tempo_url)

@@ -31,7 +31,7 @@ def run(
 
 def environment_of(home: Path | None, data_dir: Path) -> dict[str, str]:
     """Return an environment that says nothing of this machine's user but where programs are."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "CLAUDE_CODE_"))}
     nowhere = {"CLAUDE_CONFIG_DIR": str(home or "/nonexistent"), "TZ": "UTC", "NO_COLOR": "1"}
     return kept | nowhere | {"OTEL_BRIDGE_DATA_DIR": str(data_dir)}
 

@@ -1,0 +1,59 @@
+"""What a client is told by its settings files and the environment (I/O: reads files)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from otel_bridge.client_env.settings_text import settings_document
+from otel_bridge.client_env.view import ClientView, Layer
+from otel_bridge.pipeline.checks import WARNING, Check
+from otel_bridge.pipeline.client_checks import judge_client, judge_project
+from otel_bridge.pipeline.settings_file import SettingsFile
+
+_DROP_INS = "managed-settings.d"
+_PREFIXES = ("OTEL_", "CLAUDE_CODE_", "ENABLE_", "BETA_")
+
+
+def check_client(env: Mapping[str, str], *, user: Path, managed: Path, project: Path) -> list[Check]:
+    """Say what keeps the client's own telemetry from arriving, as far as settings and environment tell."""
+    unreadable: list[Check] = []
+    environment = Layer("the environment", {name: env[name] for name in env if name.startswith(_PREFIXES)})
+    own = list(_layers([user], unreadable))
+    above = list(_layers(_managed_files(managed), unreadable, is_managed=True))
+    checks = judge_client(ClientView([environment, *own, *above]))
+    files = [project / ".claude" / name for name in ("settings.json", "settings.local.json")]
+    others = [file for file in files if file.resolve() != user.resolve()]
+    for layer in _layers(others, unreadable):
+        checks += judge_project(layer.place, layer.env)
+    return checks + unreadable
+
+
+def _managed_files(managed: Path) -> list[Path]:
+    """Return the administrator's file and the parts beside it, in the order in which they are laid on each other."""
+    try:
+        parts = sorted(path for path in (managed.parent / _DROP_INS).glob("*.json") if not path.name.startswith("."))
+    except OSError:
+        parts = []
+    return [managed, *parts]
+
+
+def _layers(paths: Iterable[Path], unreadable: list[Check], *, is_managed: bool = False) -> Iterable[Layer]:
+    for path in paths:
+        try:
+            document = settings_document(SettingsFile(path).text)
+        except (OSError, ValueError, RecursionError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            advice = "mend it: the client leaves out settings that it cannot read"
+            unreadable.append(Check("client settings", WARNING, f"{path}: {reason}", advice))
+            continue
+        helper = document.get("otelHeadersHelper")
+        has_helper = isinstance(helper, str) and bool(helper.strip())
+        if document.get("env") or has_helper or not is_managed:
+            yield Layer(str(path), _texts(document.get("env", {})), has_helper, is_managed)
+
+
+def _texts(env: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variables as the client hands them on."""
+    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in env.items()}
