@@ -5,21 +5,32 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event
+from queue import SimpleQueue
+from threading import Event, Thread
 from types import FrameType
 
 
 @contextmanager
 def until_signal() -> Iterator[Event]:
-    """Yield an event that a signal to end sets; outside of this block signals end the program at once."""
-    stop = Event()
+    """Yield an event that a signal to end sets; outside of this block signals end the program at once.
 
-    def set_stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal calls it
+    Another thread sets it: a signal may come while the main thread begins to wait for the event and holds its lock, and
+    a handler that then wanted the same lock would wait forever.
+    """
+    stop, told = Event(), SimpleQueue[bool]()
+
+    def tell(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal calls it
+        told.put(True)  # noqa: FBT003 - what is put is not looked at
+
+    def pass_on() -> None:
+        told.get()
         stop.set()
 
-    before = {number: signal.signal(number, set_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    Thread(target=pass_on, name="signals", daemon=True).start()
+    before = {number: signal.signal(number, tell) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        told.put(False)  # noqa: FBT003 - the thread ends

@@ -154,7 +154,7 @@ def _places(configs: Sequence[OtlpConfig], to_file: str | None) -> list[str]:
 
 def account(tally: Tally) -> list[str]:
     """Say what was taken and what not, a line each."""
-    taken = [f"{count:,} items of {signal}" for signal, count in tally.items.items()]
+    taken = [f"{tally.items[signal]:,} items of {signal}" for signal in Signal if signal in tally.items]
     lines = [f"took {', '.join(taken)}" if taken else "took nothing"]
     if tally.rejected:
         lines.append(f"! of these rejected: {_listed({str(name): count for name, count in tally.rejected.items()})}")

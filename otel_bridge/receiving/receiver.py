@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from otel_bridge.receiving.listeners import GrpcListener, HttpListener
 
 
+_BEYOND_S = 2.0
+"""How long a listener may take to cut off what was not answered in time."""
+
+
 class ReceiverConfig(Struct, frozen=True):
     """Where to listen, and for whom."""
 
@@ -115,4 +119,5 @@ class Receiver:
             await opened.start()
 
     async def _stop(self, grace_s: float) -> None:
-        await asyncio.gather(*(listener.stop(grace_s) for listener in self._listeners), return_exceptions=True)
+        endings = (asyncio.wait_for(listener.stop(grace_s), grace_s + _BEYOND_S) for listener in self._listeners)
+        await asyncio.gather(*endings, return_exceptions=True)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
-import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,45 +16,10 @@ from otel_bridge.cli.receive import account
 from otel_bridge.receiving.counters import Tally
 from otel_bridge.telemetry import Signal
 from tests.cli.commands import environment_of, run
+from tests.cli.receiving import DEADLINE_S, receive
 from tests.otlp_server import ACCEPT, Received, RecordingServer, Reply
 from tests.receiving.samples import request
 from tests.stack.otlp import Answer, send_grpc, send_http, spans
-
-DEADLINE_S = 30
-
-
-class Receiving:
-    """A running `receive`."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        assert process.stderr
-        self.process = process
-        self.said = process.stderr.readline() + process.stderr.readline()
-        found = re.search(r"gRPC at (127\.0\.0\.1:\d+) and over HTTP at (http://127\.0\.0\.1:\d+)", self.said)
-        assert found, self.said + process.stderr.read()
-        self.grpc, self.http = found.groups()
-
-    def end(self) -> str:
-        """Ask it to end; what it said last. The exit code must be 0."""
-        self.process.send_signal(signal.SIGTERM)
-        last = self.process.communicate(timeout=DEADLINE_S)[1]
-        assert self.process.returncode == 0, last
-        return last
-
-
-@contextmanager
-def receive(tmp_path: Path, *options: str | Path, **env: str) -> Iterator[Receiving]:
-    ports = ["--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"]
-    command = [sys.executable, "-m", "otel_bridge", "receive", *ports, *map(str, options)]
-    environment = environment_of(None, tmp_path) | env
-    process = subprocess.Popen(
-        command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
-    )
-    try:
-        yield Receiving(process)
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_what_comes_goes_on_and_into_the_file(tmp_path: Path) -> None:

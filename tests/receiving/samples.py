@@ -39,15 +39,20 @@ def nested(depth: int) -> bytes:
 
 
 def _traces(count: int) -> Message:
-    return spans("service", T0_NS / 1e9, count, {"text": "ä\n", "empty": ""})
+    found = spans("service", T0_NS / 1e9, count, {"text": "ä\n", "empty": ""})
+    found.resource_spans[0].scope_spans[0].scope.name = "scope"
+    return found
 
 
 def _logs(count: int) -> Message:
     found = REQUESTS["logs"]()
-    scope = found.resource_logs.add(schema_url="https://example.test").scope_logs.add()
+    resource = found.resource_logs.add(schema_url="https://example.test")
+    resource.resource.attributes.append(string("service.name", "service"))
+    scope = resource.scope_logs.add()
+    scope.scope.version = "1"
     for number in range(count):
         record = scope.log_records.add(
-            time_unix_nano=T0_NS + number, severity_number=9, trace_id=bytes(range(16)), span_id=bytes(8)
+            time_unix_nano=T0_NS + number, severity_number=9, trace_id=bytes(range(16)), span_id=bytes(range(8))
         )
         record.body.string_value = "body"
         record.attributes.append(KeyValue(key="many", value=_value_of_all_kinds()))
@@ -56,7 +61,11 @@ def _logs(count: int) -> Message:
 
 def _metrics(count: int) -> Message:
     found = REQUESTS["metrics"]()
-    metrics = found.resource_metrics.add().scope_metrics.add().metrics
+    resource = found.resource_metrics.add()
+    resource.resource.attributes.append(string("service.name", "service"))
+    scope = resource.scope_metrics.add()
+    scope.scope.name = "scope"
+    metrics = scope.metrics
     sums = metrics.add(name="sum", unit="{token}")
     sums.sum.aggregation_temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
     histogram = metrics.add(name="histogram").exponential_histogram
