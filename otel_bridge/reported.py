@@ -23,12 +23,17 @@ class ReportedCall(Struct, frozen=True):
     """From the request to the first token of the answer."""
     span_id: str = ""
     """Hex; the span the client sent of it."""
+    links: tuple[tuple[str, str], ...] = ()
+    """Hex trace and span that the client's span points to: the API's own, where it answered with one."""
+    attempts: int = 1
+    """How often the request was sent until the answer came."""
 
 
 class ReportedTool(Struct, frozen=True):
     """Of a tool call."""
 
     span_id: str = ""
+    """Hex; the span of its run, which is what a program it started gets as ``TRACEPARENT``."""
     is_named: bool = True
     """The client sent the call's id; else (before 2.1.119) the id is a hash of its event."""
 

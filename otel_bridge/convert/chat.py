@@ -7,7 +7,7 @@ from otel_bridge.convert.attributes import Attributes, add_context, add_facts, s
 from otel_bridge.convert.content import messages_json
 from otel_bridge.convert.options import ConvertOptions
 from otel_bridge.convert.runs import Run
-from otel_bridge.convert.sent import call_span_id
+from otel_bridge.convert.sent import call_links, call_span_id
 from otel_bridge.model import STANDARD_TERMS, ModelCall, Terms, Usage
 from otel_bridge.reported import ReportedCall
 from otel_bridge.telemetry import Span, SpanKind
@@ -61,6 +61,7 @@ def chat_span(call: ModelCall, run: Run, options: ConvertOptions) -> Span:
         call.started_ns,
         max(call.started_ns, call.ended_ns),
         attributes,
+        call_links(call),
     )
 
 
@@ -116,6 +117,8 @@ def _add_reported(attributes: Attributes, reported: ReportedCall) -> None:
         attributes[semconv.QUERY_SOURCE] = reported.query_source
     if reported.ttft_ms is not None:
         attributes[semconv.TIME_TO_FIRST_CHUNK] = seconds(reported.ttft_ms * 1e6)
+    if reported.attempts > 1:
+        attributes[semconv.RETRY_COUNT] = reported.attempts - 1
 
 
 def _add_cause(attributes: Attributes, call: ModelCall) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from otel_bridge.convert import ids
 from otel_bridge.model import ModelCall, Session, ToolCall, Turn
+from otel_bridge.telemetry import Link
 
 
 def turn_ids(session_id: str, turn: Turn) -> tuple[bytes, bytes, bytes]:
@@ -32,6 +33,12 @@ def call_span_id(call: ModelCall) -> bytes:
     """Return the span of a model call."""
     sent = call.reported.span_id if call.reported else ""
     return bytes.fromhex(sent) if sent else ids.call_span_id(call.key)
+
+
+def call_links(call: ModelCall) -> tuple[Link, ...]:
+    """Return what the client's span of a model call points to."""
+    links = call.reported.links if call.reported else ()
+    return tuple(Link(bytes.fromhex(trace_id), bytes.fromhex(span_id)) for trace_id, span_id in links)
 
 
 def tool_span_id(tool: ToolCall) -> bytes:

@@ -27,7 +27,7 @@ def join_session(recorded: Session, records: Iterable[NativeRecord], price: Pric
 
     Without records it is the transcript's, byte for byte; without turns in the transcript it is the records'.
     """
-    native = native_session(recorded.id, records, now_ns)
+    native = native_session(recorded.id, records, now_ns, price)
     if not native.turns:
         return recorded
     if not recorded.turns:

@@ -21,6 +21,7 @@ def merged_call(call: ModelCall, native: ModelCall, price: Pricer) -> ModelCall:
         _with_final_output(call, native, price),
         started_ns=native.started_ns,
         ended_ns=native.ended_ns,
+        requested_model=call.requested_model or native.requested_model,
         stop_reason=call.stop_reason or native.stop_reason,
         effort=call.effort or native.effort,
         skill=call.skill or native.skill,
@@ -29,7 +30,8 @@ def merged_call(call: ModelCall, native: ModelCall, price: Pricer) -> ModelCall:
     )
     if merged.cost_usd is not None or native.cost_usd is None:
         return merged
-    return structs.replace(merged, cost_usd=native.cost_usd, reported=structs.replace(reported, cost_is_own=True))
+    is_own = bool(native.reported and native.reported.cost_is_own)
+    return structs.replace(merged, cost_usd=native.cost_usd, reported=structs.replace(reported, cost_is_own=is_own))
 
 
 def _with_final_output(call: ModelCall, native: ModelCall, price: Pricer) -> ModelCall:

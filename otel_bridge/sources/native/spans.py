@@ -16,6 +16,8 @@ class SpanIndex:
     def __init__(self, spans: Iterable[NativeSpan]) -> None:
         self.by_request: dict[str, NativeSpan] = {}
         self.by_tool: dict[str, NativeSpan] = {}
+        self.runs: dict[str, NativeSpan] = {}
+        """The execution of each tool call that was allowed, by tool call."""
         self.interactions: list[NativeSpan] = []
         self._by_id: dict[bytes, NativeSpan] = {}
         self._agent_below: dict[bytes, str] = {}
@@ -45,6 +47,8 @@ class SpanIndex:
             self.by_request.setdefault(request_id, span)
         elif span.span_type == "tool" and (tool_id := text(span, "tool_use_id")):
             self.by_tool.setdefault(tool_id, span)
+        elif span.span_type == "tool.execution" and (tool_id := text(span, "tool_use_id")):
+            self.runs.setdefault(tool_id, span)
         elif span.span_type == "tool.blocked_on_user":
             self._waits.setdefault(span.parent_id, span)
         elif span.span_type == "interaction":
@@ -68,6 +72,10 @@ class SpanIndex:
             if agent == agent_id and parent is not None and (tool_id := text(parent, "tool_use_id")):
                 return tool_id
         return None
+
+    def run_of(self, tool_id: str | None) -> NativeSpan | None:
+        """Return the span that the programs of a tool call hang on: that of its run, else its own."""
+        return self.runs.get(tool_id or "") or self.by_tool.get(tool_id or "")
 
     def user_wait_ns(self, tool_id: str | None) -> int | None:
         """Return how long a tool call waited for a person, ``None`` where none was asked or no span says so."""

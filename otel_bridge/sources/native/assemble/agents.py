@@ -21,6 +21,8 @@ class Parent(Struct, frozen=True):
 
     tool_id: str | None = None
     agent_id: str | None = None
+    kind: str | None = None
+    """The kind of agent that was asked for."""
     rule: str = "none"
     """``span``: the agent works below the tool call's span; ``time``: it began when that call of its kind ran."""
 
@@ -42,11 +44,12 @@ def find_parents(
 ) -> dict[str, Parent]:
     """Return what started each agent."""
     agents = [lane for lane in lanes if lane != MAIN_LANE]
+    kinds = {run.id: run.result.subagent_type for run in tools if run.result is not None}
     parents: dict[str, Parent] = {}
     for lane in agents:
         tool_id = spans.starting_tool(lane)
         if tool_id is not None and tool_id in lane_of_tool:
-            parents[lane] = Parent(tool_id, lane_of_tool[tool_id] or None, "span")
+            parents[lane] = Parent(tool_id, lane_of_tool[tool_id] or None, kinds.get(tool_id), "span")
     left = [lane for lane in agents if lane not in parents]
     claimed = {parent.tool_id for parent in parents.values()}
     free = [run for run in tools if _starts_agents(run) and run.id not in claimed]
@@ -58,7 +61,7 @@ def find_parents(
 
     starts = [(_started_ns(lanes[lane].events, index, lane), lane) for lane in left]
     for lane, run in nearest_pairs(starts, [(run.started_ns, run) for run in free], (-SLACK_NS, SLACK_NS), fits):
-        parents[lane] = Parent(run.id, lane_of_tool[run.id] or None, "time")
+        parents[lane] = Parent(run.id, lane_of_tool[run.id] or None, kinds.get(run.id), "time")
     for lane in left:
         named = next((event.parent_agent_id for event in lanes[lane].events if event.parent_agent_id), None)
         parents.setdefault(lane, Parent(None, named if named in lanes else None))
@@ -105,7 +108,7 @@ class AgentTree:
         failed = bool(errors) and (not calls or errors[-1].at_ns >= calls[-1].ended_ns)
         return Agent(
             id=lane,
-            type=agent_type(events, self._index, lane),
+            type=agent_type(events, self._index, lane) or parent.kind,
             started_ns=_started_ns(events, self._index, lane),
             ended_ns=last_ns,
             calls=calls,

@@ -18,7 +18,8 @@ from otel_bridge.sources.native.assemble.lanes import source_kind
 from otel_bridge.sources.native.assemble.once import call_key
 from otel_bridge.sources.native.assemble.times import started_ns
 from otel_bridge.sources.native.records import ApiFailure, ApiRequest, CompactionDone, HookDone
-from otel_bridge.sources.native.spans import SpanIndex, text
+from otel_bridge.sources.native.spans import SpanIndex, text, whole
+from otel_bridge.sources.transcript.calls import Pricer
 
 OTHER = "_OTHER"
 """Error type where none is known, as OpenTelemetry has it."""
@@ -46,22 +47,28 @@ def model_call(
     request: ApiRequest,
     tools: tuple[ToolCall, ...],
     spans: SpanIndex,
+    price: Pricer | None,
     *,
     is_refused: bool = False,
     follows_compaction: bool = False,
 ) -> ModelCall:
-    """Return the call an event reports, with the client's own tokens and cost."""
+    """Return the call an event reports, with the client's own tokens and cost; one it does not price, we do."""
+    usage, terms, cost = usage_of(request), terms_of(request), request.cost_usd
+    if cost is None and price is not None:
+        cost = price(request.model, usage, request.time_ns, terms, ())
     span = spans.by_request.get(request.request_id or "")
     reason = text(span, "stop_reason") if span is not None else None
+    asked_for = text(span, "model") if span is not None else None
     return ModelCall(
         key=call_key(request),
         message_id="",
         model=request.model,
         started_ns=started_ns(request),
         ended_ns=request.time_ns,
-        usage=usage_of(request),
-        terms=terms_of(request),
-        cost_usd=request.cost_usd,
+        usage=usage,
+        terms=terms,
+        cost_usd=cost,
+        requested_model=asked_for if asked_for != request.model else None,
         request_id=request.request_id,
         stop_reason=REFUSAL if is_refused else reason,
         effort=request.effort,
@@ -82,6 +89,8 @@ def _reported(request: ApiRequest, spans: SpanIndex) -> ReportedCall:
         cost_is_own=request.cost_usd is not None,
         ttft_ms=request.ttft_ms,
         span_id=span.span_id.hex() if span is not None else "",
+        links=tuple((link.trace_id.hex(), link.span_id.hex()) for link in span.links) if span is not None else (),
+        attempts=max(1, (whole(span, "attempt") or 1) if span is not None else 1),
     )
 
 

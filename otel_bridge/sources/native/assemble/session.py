@@ -26,6 +26,7 @@ from otel_bridge.sources.native.assemble.agents import AgentTree, LaneParts, fin
 from otel_bridge.sources.native.assemble.calls import api_error, compaction, hook_run, model_call
 from otel_bridge.sources.native.assemble.lanes import MAIN_LANE, Lanes, source_kind
 from otel_bridge.sources.native.assemble.once import call_key, each_once, result_ids
+from otel_bridge.sources.native.assemble.span_events import events_of_spans
 from otel_bridge.sources.native.assemble.times import started_ns
 from otel_bridge.sources.native.assemble.tools import ToolRun, tool_call, tool_runs
 from otel_bridge.sources.native.assemble.turns import PromptFinder, TurnEvents, deal_out
@@ -42,29 +43,36 @@ from otel_bridge.sources.native.records import (
     distinct,
 )
 from otel_bridge.sources.native.spans import SpanIndex
+from otel_bridge.sources.transcript.calls import Pricer
 
 AFTER_TURN = frozenset({"Stop", "SessionEnd"})
 """Hooks that run when a turn is over."""
 
 
-def native_session(session_id: str, records: Iterable[NativeRecord], now_ns: int) -> Session:
+def native_session(
+    session_id: str, records: Iterable[NativeRecord], now_ns: int, price: Pricer | None = None
+) -> Session:
     """Return a session as its telemetry has it, whatever the order and however often records came.
 
-    ``now_ns`` only judges whether the last turn may still grow. A session without events has no turns.
+    ``now_ns`` only judges whether the last turn may still grow. ``price`` is for requests the client did not price;
+    without it they stay unpriced. A session without events is told by its spans, one without records has no turns.
     """
-    return _NativeAssembly(session_id, records, now_ns).session()
+    return _NativeAssembly(session_id, records, now_ns, price).session()
 
 
 class _NativeAssembly:
     """One session being put together; use once."""
 
-    def __init__(self, session_id: str, records: Iterable[NativeRecord], now_ns: int) -> None:
+    def __init__(self, session_id: str, records: Iterable[NativeRecord], now_ns: int, price: Pricer | None) -> None:
         self._session_id = session_id
         self._idle_since_ns = now_ns - IDLE_TURN_NS
+        self._price = price
         kept = distinct(records)
-        self._events = each_once([record for record in kept if not isinstance(record, NativeSpan)])
+        spans = [record for record in kept if isinstance(record, NativeSpan)]
+        events = [record for record in kept if not isinstance(record, NativeSpan)]
+        self._events = each_once(events or events_of_spans(spans))
         self._ran = result_ids(self._events)
-        self._spans = SpanIndex(record for record in kept if isinstance(record, NativeSpan))
+        self._spans = SpanIndex(spans)
         self._lanes = Lanes(self._events, self._spans)
         self._refused = {event.request_id for event in self._events if isinstance(event, ApiRefusal)} - {None}
 
@@ -166,6 +174,7 @@ class _NativeAssembly:
                 request,
                 tuple(tool_call(run, self._spans) for run in tools.get(call_key(request), ())),
                 self._spans,
+                self._price,
                 is_refused=request.request_id in self._refused,
                 follows_compaction=any(at_ns <= started_ns(request) for at_ns in compacted),
             )

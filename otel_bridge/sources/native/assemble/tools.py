@@ -71,7 +71,7 @@ def tool_runs(
 def tool_call(run: ToolRun, spans: SpanIndex) -> ToolCall:
     """Return the tool call of a run (agents are attached later)."""
     event, result, decision = run.event, run.result, run.decision
-    span = spans.by_tool.get(event.tool_id or "")
+    span = spans.run_of(event.tool_id)
     source = (decision.source if decision else None) or (result.decision_source if result else None)
     call = ToolCall(
         id=run.id,
