@@ -19,6 +19,11 @@ SCHEMA_URL = "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
 RESOURCE_SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
 SCOPE = Scope("otel_bridge", __version__, SCHEMA_URL)
 """The scope of everything we emit; native telemetry is told from ours by it, never by ``service.name``."""
+PROBE_SCOPE = Scope("otel_bridge.probe", __version__)
+"""The scope of what ``doctor`` sends to see whether it arrives."""
+PROBE_SERVICE = "otel-bridge-doctor"
+PROBE = Metric("otel_bridge.probe", "{probe}", Instrument.GAUGE, "1 whenever ``doctor`` tried the way")
+"""Its span and event have the same name."""
 
 ValueType = Literal["string", "int", "double", "boolean", "string[]"]
 

@@ -85,7 +85,7 @@ def destination(
     found = find_endpoint(env, endpoint, protocol) if endpoint is not None else None
     wanted = () if is_local else tuple(signal for signal in Signal if signal in signals)
     ways = [way_of(env, signal, found=found, protocol=protocol) for signal in wanted]
-    otlp = tuple(_synchronous(way.config) for way in ways if way.config is not None)
+    otlp = tuple(synchronous(way.config) for way in ways if way.config is not None)
     nowhere = tuple(dict.fromkeys(way.nowhere for way in ways if way.nowhere))
     if not (otlp or file or to_console):
         raise UsageError(
@@ -115,7 +115,8 @@ def without_missing_pipelines(to: Destination, *, within_s: float = math.inf) ->
     return structs.replace(to, otlp=otlp, nowhere=(*to.nowhere, *missing.values()))
 
 
-def _synchronous(config: OtlpConfig) -> OtlpConfig:
+def synchronous(config: OtlpConfig) -> OtlpConfig:
+    """Ask for the answer of the store behind a collector, not of the collector's queue."""
     return structs.replace(config, headers={**config.headers, **SYNC_HEADER})
 
 

@@ -10,7 +10,7 @@ import click
 
 from otel_bridge.backends.detect import Endpoint, EndpointKind
 from otel_bridge.cli.checks import print_checks
-from otel_bridge.cli.destination import endpoint_option, protocol_option
+from otel_bridge.cli.destination import endpoint_option, protocol_option, synchronous
 from otel_bridge.cli.options import json_option, paths_argument
 from otel_bridge.cli.reach import find_endpoint, open_store, way_of
 from otel_bridge.pipeline.backfill import check_prometheus, check_tempo
@@ -45,7 +45,8 @@ def command(
 ) -> None:
     """Check what is here and what can be reached: transcripts, client versions, settings, endpoints, stores.
 
-    Reads the client's settings for what keeps its own telemetry from arriving without a word.
+    Reads the client's settings for what keeps its own telemetry from arriving without a word, and sends a probe
+    record of each signal to the endpoint: service otel-bridge-doctor, scope otel_bridge.probe.
 
     Says before anything is sent which sessions Prometheus or Tempo would refuse, delete or not find, as they are
     configured now, and which line of which file to change. Exits with 1 if a check failed.
@@ -68,7 +69,8 @@ def command(
 def _endpoints(env: Mapping[str, str], found: Endpoint | None, protocol: str | None) -> list[Check]:
     ways = {signal: way_of(env, signal, found=found, protocol=protocol) for signal in Signal}
     lost = [Check(f"{signal} endpoint", WARNING, way.nowhere) for signal, way in ways.items() if way.nowhere]
-    return lost + check_endpoints({signal: way.config for signal, way in ways.items() if not way.nowhere})
+    asked = {signal: way.config and synchronous(way.config) for signal, way in ways.items() if not way.nowhere}
+    return lost + check_endpoints(asked, time.time_ns())
 
 
 def _stores(

@@ -12,9 +12,12 @@ from msgspec import Struct
 
 from otel_bridge.backends.detect import ITEMS
 from otel_bridge.pipeline.checks import FAILED, OK, WARNING, Check
-from otel_bridge.semconv import SCOPE
+from otel_bridge.pipeline.hops import Door, Way, door_of, walk
+from otel_bridge.pipeline.probe import probe_request
+from otel_bridge.semconv import PROBE_SCOPE, SCOPE
 from otel_bridge.sinks.otlp.answers import Accepted, Answer, Refused, Retry
 from otel_bridge.sinks.otlp.config import OtlpConfig
+from otel_bridge.sinks.otlp.encoder import Encoder
 from otel_bridge.sinks.otlp.transport import make_encoder, open_transport
 from otel_bridge.sources.transcript.discover import SessionFiles, discover_sessions
 from otel_bridge.telemetry import Signal
@@ -81,23 +84,43 @@ def check_retention(config_folders: Iterable[Path]) -> Check:
     return Check("retention", WARNING, found, 'raise "cleanupPeriodDays" in settings.json, or export before they go')
 
 
-def check_endpoints(configs: Mapping[Signal, OtlpConfig | None]) -> list[Check]:
-    """Send an empty request of each signal the way an export would and say what came back; ``None`` = no endpoint.
+def check_endpoints(configs: Mapping[Signal, OtlpConfig | None], now_ns: int) -> list[Check]:
+    """Send a probe record of each signal the way an export would and say how far it came; ``None`` = no endpoint.
 
     A receiver that takes one signal and knows nothing of another has no pipeline for that: this is no failure.
     """
-    answers = {signal: _ask(config) for signal, config in configs.items() if config is not None}
-    missing = _missing(configs, answers)
-    checks = []
+    doors = {signal: door_of(config) for signal, config in configs.items() if config is not None}
+    ways = {door: walk(door) for door in dict.fromkeys(doors.values()) if door is not None}
+    checks = [_connection(door, way) for door, way in ways.items()]
+    open_ways = {
+        signal: config
+        for signal, config in configs.items()
+        if config is not None and not _stop(doors[signal], ways).stopped_at
+    }
+    answers = {signal: _probe(config, now_ns) for signal, config in open_ways.items()}
+    missing = _missing(open_ways, answers)
     for signal, config in configs.items():
         if config is None:
             advice = "give --endpoint or set OTEL_EXPORTER_OTLP_ENDPOINT to send"
             checks.append(Check(f"{signal} endpoint", OK, "none configured", advice))
         elif signal in missing:
             checks.append(Check(f"{signal} endpoint", WARNING, missing[signal]))
-        else:
+        elif signal in answers:
             checks.append(_judged(signal, config, answers[signal]))
+        else:
+            stop = _stop(doors[signal], ways)
+            found = f"{_place(config)}: stopped at {stop.stopped_at}"
+            checks.append(Check(f"{signal} endpoint", FAILED, found, stop.advice))
     return checks
+
+
+def _stop(door: Door | None, ways: Mapping[Door, Way]) -> Way:
+    return ways[door] if door is not None else Way(())
+
+
+def _connection(door: Door, way: Way) -> Check:
+    found = "; ".join((*way.passed, *([f"stopped at {way.stopped_at}"] if way.stopped_at else [])))
+    return Check(f"connection to {door}", FAILED if way.stopped_at else OK, found, way.advice)
 
 
 def missing_pipelines(configs: Mapping[Signal, OtlpConfig]) -> dict[Signal, str]:
@@ -122,9 +145,18 @@ def _missing(configs: Mapping[Signal, OtlpConfig | None], answers: Mapping[Signa
 
 def _ask(config: OtlpConfig) -> Answer:
     encoder = make_encoder(config, SCOPE)
+    return _sent(config, encoder, encoder.request([]))
+
+
+def _probe(config: OtlpConfig, now_ns: int) -> Answer:
+    encoder = make_encoder(config, PROBE_SCOPE)
+    return _sent(config, encoder, probe_request(encoder, config.signal, now_ns))
+
+
+def _sent(config: OtlpConfig, encoder: Encoder, request: bytes) -> Answer:
     transport = open_transport(config, encoder.content_type, 1)
     try:
-        return transport.send(encoder.request([]))
+        return transport.send(request)
     finally:
         transport.close()
 
@@ -136,12 +168,20 @@ def _is_unknown(answer: Answer) -> bool:
 def _judged(signal: Signal, config: OtlpConfig, answer: Answer) -> Check:
     name, place = f"{signal} endpoint", _place(config)
     if isinstance(answer, Accepted):
-        return Check(name, OK, f"{place} accepts requests")
+        return _taken(name, place, answer)
     if isinstance(answer, Retry):
         return Check(name, FAILED, f"{place}: {answer.reason}", "start the receiver, or check host, port and protocol")
     if isinstance(answer, Refused):
         return Check(name, FAILED, f"{place}: {answer.reason}", answer.advice)
     return Check(name, FAILED, f"{place}: {answer.reason}", "is this an OTLP receiver?")
+
+
+def _taken(name: str, place: str, answer: Accepted) -> Check:
+    words = f": {answer.message}" if answer.message else ""
+    if answer.rejected:
+        advice = "the receiver answers and refuses what it is sent: its own log may say more"
+        return Check(name, FAILED, f"{place} answered, but did not take the probe record{words}", advice)
+    return Check(name, WARNING if words else OK, f"{place} took a probe record{words}")
 
 
 def _place(config: OtlpConfig) -> str:

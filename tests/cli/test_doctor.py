@@ -11,7 +11,7 @@ import pytest
 
 from otel_bridge.cli.options import samples_folder
 from tests.cli.invoke import Invoke
-from tests.otlp_server import ACCEPT, RecordingServer, Reply
+from tests.otlp_server import ACCEPT, RecordingServer, Reply, Tls, partial
 from tests.status_server import STOCK_PROMETHEUS, StatusServer, prometheus_pages, tempo_pages
 from tests.transcripts import SID, prompt, response, session_file
 
@@ -100,7 +100,7 @@ def test_an_endpoint_that_is_a_tempo_is_recognised(invoke: Invoke, transcripts: 
         with StatusServer(tempo_pages(config)) as tempo:
             done = invoke("doctor", transcripts, "--endpoint", tempo.url, "--json")
     checks = {check["name"]: check for check in done.json}
-    assert checks["traces endpoint"]["found"] == f"{receiver.endpoint}/v1/traces (http/protobuf) accepts requests"
+    assert checks["traces endpoint"]["found"] == f"{receiver.endpoint}/v1/traces (http/protobuf) took a probe record"
     assert "Tempo takes spans only: metrics have nowhere to go" in checks["metrics endpoint"]["found"]
     assert checks["tempo"]["verdict"] == "ok"
 
@@ -135,6 +135,79 @@ def test_a_receiver_without_a_pipeline_for_a_signal_is_no_failure(invoke: Invoke
             "warning",
             "ok",
         ]
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf", "http/json"])
+def test_a_probe_record_of_each_signal_arrives(invoke: Invoke, transcripts: Path, protocol: str) -> None:
+    """Of no session, known by service and scope, past the queues of our collectors; hop by hop is told."""
+    with RecordingServer(protocol) as server:
+        done = invoke("doctor", transcripts, "--endpoint", server.endpoint, "--protocol", protocol, "--json")
+    assert done.code == 0, done.out
+    checks = {check["name"]: check for check in done.json}
+    port = server.endpoint.rpartition(":")[2]
+    assert checks[f"connection to 127.0.0.1:{port}"]["found"].startswith("TCP answers in ")
+    assert {request.signal: len(request.items) for request in server.requests} == {"traces": 1, "logs": 1, "metrics": 1}
+    assert server.spans()[0].name == server.log_records()[0].event_name == "otel_bridge.probe"
+    for request in server.requests:
+        assert request.headers["x-otel-bridge-sync"] == "1"
+        assert "took a probe record" in checks[f"{request.signal} endpoint"]["found"]
+        told = str(request.message)
+        for words in ("otel-bridge-doctor", 'name: "otel_bridge.probe"'):
+            assert words in told
+        assert "session.id" not in told
+
+
+def test_where_the_way_ends_is_said(invoke: Invoke, transcripts: Path) -> None:
+    """A name nobody knows, a port nobody listens on: nothing is sent then, and each has its own advice."""
+    with RecordingServer("http/protobuf", listening=False) as server:
+        for endpoint, stop in (("http://nobody.invalid:4318", "name resolution: "), (server.endpoint, "TCP: ")):
+            done = invoke("doctor", transcripts, "--endpoint", endpoint, "--json")
+            checks = {check["name"]: check for check in done.json}
+            assert done.code == 1
+            assert f"stopped at {stop}" in checks["traces endpoint"]["found"]
+            (connection,) = (check for name, check in checks.items() if name.startswith("connection to "))
+            assert (connection["verdict"], stop in connection["found"]) == ("failed", True)
+            assert connection["advice"]
+
+
+def test_tls_is_a_hop_of_its_own(invoke: Invoke, transcripts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An authority that is not trusted, none spoken there at all, and one that is told."""
+    keys = Path(__file__).parents[1] / "data" / "tls"
+    with RecordingServer("http/protobuf") as plain:
+        checks = invoke("doctor", transcripts, "--endpoint", plain.endpoint.replace("http", "https"), "--json").json
+        assert any("does it speak TLS there?" in check["advice"] for check in checks)
+    with RecordingServer("http/protobuf", tls=Tls(str(keys / "server.pem"), str(keys / "server.key"))) as server:
+        checks = invoke("doctor", transcripts, "--endpoint", server.endpoint, "--json").json
+        assert any("stopped at TLS: " in c["found"] and "CERTIFICATE" in c["advice"] for c in checks)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", str(keys / "ca.pem"))
+        done = invoke("doctor", transcripts, "--endpoint", server.endpoint, "--json")
+    assert done.code == 0, done.out
+    assert any("TLSv1.3, certificate until " in check["found"] for check in done.json)
+
+
+def test_a_receiver_that_thanks_and_refuses_fails(invoke: Invoke, transcripts: Path) -> None:
+    """Partial success of one record is none; words beside it are told."""
+    with RecordingServer("http/protobuf", script=lambda _: partial(1, "no room")) as server:
+        done = invoke("doctor", transcripts, "--endpoint", server.endpoint, "--json")
+    (traces,) = (check for check in done.json if check["name"] == "traces endpoint")
+    assert (done.code, traces["verdict"]) == (1, "failed")
+    assert traces["found"].endswith("answered, but did not take the probe record: no room")
+
+
+def test_the_clients_settings_are_judged(
+    invoke: Invoke, transcripts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the user's settings lack is a check of its own, and what `env --write` puts there is fine."""
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "settings.json").write_text('{"env": {"CLAUDE_CODE_ENABLE_TELEMETRY": "1"}}')
+    done = invoke("doctor", transcripts)
+    assert done.code == 1
+    assert "FAILED  client exporters: CLAUDE_CODE_ENABLE_TELEMETRY is on, but no signal has an exporter" in done.out
+    invoke("env", "--write", "user", "--for", "laptop")
+    done = invoke("doctor", transcripts)
+    assert done.code == 0, done.out
+    assert "ok      client: telemetry is on" in done.out
 
 
 def test_an_address_that_is_none_is_a_sentence(invoke: Invoke, transcripts: Path) -> None:
