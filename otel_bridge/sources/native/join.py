@@ -193,11 +193,13 @@ def _seats_of_agent(agent: Agent, turn: Turn) -> Iterator[_Seat]:
 
 def in_order(calls: tuple[ModelCall, ...], added: Iterable[ModelCall]) -> tuple[ModelCall, ...]:
     """Return a lane's calls with others put in by the time they began; those of the lane keep their order."""
-    merged = list(calls)
-    for call in sorted(added, key=lambda call: (call.started_ns, call.key)):
-        place = sum(1 for known in merged if known.started_ns <= call.started_ns)
-        merged.insert(place, call)
-    return tuple(merged)
+    waiting = sorted(added, key=lambda call: (call.started_ns, call.key), reverse=True)
+    merged: list[ModelCall] = []
+    for call in calls:
+        while waiting and waiting[-1].started_ns < call.started_ns:
+            merged.append(waiting.pop())
+        merged.append(call)
+    return (*merged, *reversed(waiting))
 
 
 def _with_quality(session: Session) -> Session:

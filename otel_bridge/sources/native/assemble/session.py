@@ -28,7 +28,7 @@ from otel_bridge.sources.native.assemble.lanes import MAIN_LANE, Lanes, source_k
 from otel_bridge.sources.native.assemble.once import call_key, each_once, result_ids
 from otel_bridge.sources.native.assemble.span_events import events_of_spans
 from otel_bridge.sources.native.assemble.times import started_ns
-from otel_bridge.sources.native.assemble.tools import ToolRun, tool_call, tool_runs
+from otel_bridge.sources.native.assemble.tools import Askers, ToolRun, tool_call, tool_runs
 from otel_bridge.sources.native.assemble.turns import PromptFinder, TurnEvents, deal_out
 from otel_bridge.sources.native.interactions import Interaction, Opening, interactions
 from otel_bridge.sources.native.records import (
@@ -166,8 +166,9 @@ class _NativeAssembly:
         )
         compacted = [event.time_ns for event in events if isinstance(event, CompactionDone) and event.succeeded]
         tools: dict[str, list[ToolRun]] = {}
+        askers = Askers(requests)
         for run in runs:
-            if (asker := _asker(run, requests)) is not None:
+            if (asker := askers.of(run)) is not None:
                 tools.setdefault(call_key(asker), []).append(run)
         return tuple(
             model_call(
@@ -180,14 +181,6 @@ class _NativeAssembly:
             )
             for request in requests
         )
-
-
-def _asker(run: ToolRun, requests: Sequence[ApiRequest]) -> ApiRequest | None:
-    """Return the request that asked for a tool call: the one it names (2.1.329), else the latest begun before it."""
-    named = [request for request in requests if run.event.request_id and request.request_id == run.event.request_id]
-    own = [request for request in requests if source_kind(request.query_source) != AUXILIARY]
-    before = [request for request in own if started_ns(request) <= run.started_ns]
-    return next(iter([*named, *reversed(before)]), None)
 
 
 def _prompt(part: TurnEvents) -> Prompt:

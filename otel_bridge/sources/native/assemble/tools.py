@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Container, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
 
 from otel_bridge.model import RecordContext, ToolCall
-from otel_bridge.reported import ReportedTool
+from otel_bridge.reported import AUXILIARY, ReportedTool
 from otel_bridge.sources.native.assemble.calls import OTHER
-from otel_bridge.sources.native.assemble.lanes import SLACK_NS
+from otel_bridge.sources.native.assemble.lanes import SLACK_NS, source_kind
+from otel_bridge.sources.native.assemble.once import call_key
 from otel_bridge.sources.native.assemble.times import started_ns
 from otel_bridge.sources.native.events import MCP_TOOL
 from otel_bridge.sources.native.pairs import nearest_pairs
-from otel_bridge.sources.native.records import AnyEvent, ToolDecision, ToolResult, record_key
+from otel_bridge.sources.native.records import AnyEvent, ApiRequest, ToolDecision, ToolResult, record_key
 from otel_bridge.sources.native.spans import BY_USER, SpanIndex
 from otel_bridge.vcs import Commit
 
@@ -46,6 +48,22 @@ class ToolRun(Struct, frozen=True):
     def started_ns(self) -> int:
         """When it began to run; for a refused one, when it was refused."""
         return started_ns(self.event)
+
+
+class Askers:
+    """Finds the request that asked for a tool call, among those of one agent in one turn."""
+
+    def __init__(self, requests: Sequence[ApiRequest]) -> None:
+        self._by_id = {request.request_id: request for request in requests if request.request_id}
+        own = [request for request in requests if source_kind(request.query_source) != AUXILIARY]
+        self._begun = sorted(own, key=lambda request: (started_ns(request), call_key(request)))
+        self._starts = [started_ns(request) for request in self._begun]
+
+    def of(self, run: ToolRun) -> ApiRequest | None:
+        """Return the request that the tool call names (2.1.329), else the latest begun before it ran."""
+        place = bisect_right(self._starts, run.started_ns)
+        latest = self._begun[place - 1] if place else None
+        return self._by_id.get(run.event.request_id or "", latest)
 
 
 def tool_runs(
