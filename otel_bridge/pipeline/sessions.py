@@ -9,6 +9,8 @@ from functools import cached_property
 from otel_bridge.errors import NotFoundError, UsageError
 from otel_bridge.model import Session
 from otel_bridge.prices import price_call
+from otel_bridge.sources.native.join import join_session
+from otel_bridge.sources.native.records import NativeRecord
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
 from otel_bridge.sources.transcript.census import SessionCensus
 from otel_bridge.sources.transcript.discover import SessionFiles
@@ -50,7 +52,7 @@ class Library(ABC):
         Raises:
             ForeignFormatError: it comes from the index, which has it in a form that cannot be read.
         """
-        return load_session(
+        session = load_session(
             session_id,
             self._parts_of,
             price=price_call,
@@ -58,6 +60,12 @@ class Library(ABC):
             relations=self.relations,
             keep_content=self._keep_content,
         )
+        records = self.native_records(session_id)
+        return join_session(session, records, price_call, self._now_ns) if records else session
+
+    def native_records(self, session_id: str) -> Sequence[NativeRecord]:  # noqa: ARG002
+        """Return what the client's own telemetry said of a session: nothing where no index has kept it."""
+        return ()
 
     def of_projects(self, is_wanted: Callable[[str | None], bool]) -> Iterable[Session]:
         """Return the sessions of some projects: of those whose folder is wanted."""

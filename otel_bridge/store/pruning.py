@@ -8,6 +8,7 @@ from sqlite3 import Connection
 from msgspec import Struct
 
 from otel_bridge.store import kinship
+from otel_bridge.store.native import forget_native
 from otel_bridge.store.tables import delete_session
 
 _WEIGHED = """
@@ -38,6 +39,12 @@ class WeighedSession(Struct, frozen=True):
 def pruned_sessions(connection: Connection) -> dict[str, int]:
     """Return the bytes that the files of removed sessions had, by session id."""
     return dict(connection.execute("SELECT session_id, size_bytes FROM pruned"))
+
+
+def pruned_ns(connection: Connection, session_id: str) -> int:
+    """Return when a session was removed, 0 if it was not."""
+    found = connection.execute("SELECT pruned_ns FROM pruned WHERE session_id = ?", (session_id,)).fetchone()
+    return found[0] if found else 0
 
 
 def forget_pruned(connection: Connection, session_id: str) -> None:
@@ -74,6 +81,7 @@ def remove_sessions(connection: Connection, sessions: Iterable[WeighedSession], 
         owned = "(SELECT id FROM files WHERE session_id = ?)"
         connection.execute(f"DELETE FROM chunks WHERE file IN {owned}", (session.session_id,))
         connection.execute("DELETE FROM files WHERE session_id = ?", (session.session_id,))
+        forget_native(connection, [session.session_id])
         connection.execute("DELETE FROM unsettled WHERE session_id = ?", (session.session_id,))
         connection.execute(
             "INSERT OR REPLACE INTO pruned (session_id, size_bytes, archive, pruned_ns, calls, cost_pusd)"

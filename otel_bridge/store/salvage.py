@@ -21,6 +21,14 @@ from otel_bridge.store.texts import IndexedText, add_texts
 _FILES = ("-wal", "-shm", "")
 """What an index consists of; the log first: beside another index it would be taken for that one's."""
 
+_BOOKS = (
+    ("targets", "id"),
+    ("shipped", "target, session_id"),
+    ("sent_turns", "target, session_id, turn, ordinal"),
+    ("pruned", "session_id"),
+)
+"""Small tables that no transcript tells, by their keys."""
+
 
 class Salvaged(Struct):
     """What was carried over."""
@@ -50,7 +58,7 @@ def discard(path: Path) -> None:
 
 
 def salvage(damaged: Path, connection: sqlite3.Connection) -> Salvaged:
-    """Carry over what no transcript tells any more: deleted files and the ledger. Rows that cannot be read are lost."""
+    """Carry over what no transcript tells any more: deleted files, telemetry, the ledger. Unreadable rows are lost."""
     with closing(sqlite3.connect(damaged, isolation_level=None)) as source:
         try:
             source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -61,13 +69,15 @@ def salvage(damaged: Path, connection: sqlite3.Connection) -> Salvaged:
 
 def _carry_over(source: sqlite3.Connection, connection: sqlite3.Connection) -> Salvaged:
     with transaction(connection):
-        for table, key in (("targets", "id"), ("shipped", "target, session_id"), ("pruned", "session_id")):
+        for table, key in _BOOKS:
             _copy(connection, table, _rows(source, table, key))
         sent = _copy(connection, "sent", _rows(source, "sent", "target, key"))
         gone = [row for row in _rows(source, "files", "id") if not os.path.lexists(cell_path(row["path"]))]
         _copy(connection, "files", gone)
         for file in gone:
             _copy_words(connection, source, file)
+        _copy(connection, "native_records", _rows(source, "native_records", "session_id, key"))
+        connection.execute("INSERT OR IGNORE INTO unsettled SELECT DISTINCT session_id FROM native_records")
     return Salvaged(len(gone), sent)
 
 

@@ -33,6 +33,11 @@ def update_session(connection: Connection, rows: SessionRows) -> int:
     return changes
 
 
+def set_user(connection: Connection, session: int, user_name: str | None) -> None:
+    """Say whose a session is, given by its row's id."""
+    connection.execute("UPDATE sessions SET user_name = ? WHERE id = ?", (user_name, session))
+
+
 def delete_session(connection: Connection, session_id: str) -> int:
     """Delete all rows of a session, its texts too, and return their number."""
     found = connection.execute("SELECT id FROM sessions WHERE session_id = ?", (session_id,)).fetchone()

@@ -9,7 +9,7 @@ from sqlite3 import Connection
 
 from msgspec import Struct, structs
 
-from otel_bridge.model import IDLE_TURN_NS
+from otel_bridge.model import IDLE_TURN_NS, Session
 from otel_bridge.parallel import map_unordered
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.reading import session_texts
@@ -17,6 +17,7 @@ from otel_bridge.pipeline.index.stored import StoredLibrary
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
 from otel_bridge.store import kinship
 from otel_bridge.store.database import transaction
+from otel_bridge.store.native import has_native, known_natively
 from otel_bridge.store.rows import SessionRows, session_rows
 from otel_bridge.store.tables import delete_session, update_session
 from otel_bridge.store.texts import set_session_texts
@@ -51,7 +52,7 @@ def settle(place: IndexPlace, *, now_ns: int, made: Collection[str] = (), worker
     fresh = unsettled.intersection(made)
     waiting = _families(connection, unsettled - fresh)
     if fresh:
-        waiting |= _relatives(connection, fresh)
+        waiting |= _relatives(connection, fresh) | dict.fromkeys(known_natively(connection, fresh))
     done = fresh - waiting.keys()
     with transaction(connection):
         kinship.mark_unsettled(connection, waiting)
@@ -91,13 +92,13 @@ class _Settler:
 
     def _one(self, library: StoredLibrary, session_id: str) -> SettledSession | None:
         try:
-            if session_id in self._fresh and library.relations.is_on_its_own(session_id):
+            is_native = has_native(self._place.connection, session_id)
+            if session_id in self._fresh and not is_native and library.relations.is_on_its_own(session_id):
                 return None
             session = library[session_id]
         except ForeignFormatError:
             return None
-        started_ns, ended_ns = library.relations.own_times_ns(session_id)
-        session = structs.replace(session, started_ns=started_ns, ended_ns=ended_ns)
+        session = _at_own_times(session, library.relations.own_times_ns(session_id), is_native=is_native)
         sorter = library.relations.sorter(session_id)
         user = self._place.connection.execute(_USER, (session_id,)).fetchone()
         rows = session_rows(session, user_name=user[0] if user else None)
@@ -111,7 +112,11 @@ _LINKS = """
 SELECT DISTINCT session_id, branch_links.project, branch_links.branch
 FROM branch_links JOIN sessions ON sessions.id = branch_links.session
 """
-_EMPTY = "SELECT session_id FROM unsettled WHERE session_id NOT IN (SELECT session_id FROM files) ORDER BY session_id"
+_EMPTY = """
+SELECT session_id FROM unsettled
+WHERE session_id NOT IN (SELECT session_id FROM files) AND session_id NOT IN (SELECT session_id FROM native_records)
+ORDER BY session_id
+"""
 _OVERDUE = """
 SELECT session_id FROM sessions WHERE open_until_ns > 0 AND EXISTS
   (SELECT 1 FROM turns WHERE session = sessions.id AND end_reason = 'open' AND turns.ended_ns < :before_ns)
@@ -119,6 +124,14 @@ UNION
 SELECT session_id FROM agents JOIN sessions ON sessions.id = agents.session
 WHERE NOT is_complete AND agents.ended_ns < :before_ns
 """
+
+
+def _at_own_times(session: Session, recorded_ns: tuple[int, int], *, is_native: bool) -> Session:
+    """Return the session with the times its transcripts have for what is its own; telemetry may go beyond them."""
+    turns = session.turns if is_native else ()
+    starts = [at_ns for at_ns in (recorded_ns[0], *(turn.started_ns for turn in turns)) if at_ns]
+    ended_ns = max([recorded_ns[1], *(turn.ended_ns for turn in turns)])
+    return structs.replace(session, started_ns=min(starts, default=0), ended_ns=ended_ns)
 
 
 def _each(settler: _Settler, families: list[list[str]], workers: int) -> Iterator[_Settled]:

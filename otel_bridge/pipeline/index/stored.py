@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
 from sqlite3 import Connection
 
+import msgspec
+
 from otel_bridge.pipeline.index.reading import decode_account
 from otel_bridge.pipeline.sessions import Library
+from otel_bridge.sources.native.records import NativeRecord, unpack
 from otel_bridge.sources.transcript.assemble.lanes import LaneSorter
 from otel_bridge.sources.transcript.assemble.packing import unpack_all
 from otel_bridge.sources.transcript.census import SessionCensus
@@ -18,6 +22,7 @@ from otel_bridge.sources.transcript.ownership import Ownership, resolve_ownershi
 from otel_bridge.sources.transcript.relations import Relations, in_time_order
 from otel_bridge.store.files import StoredFile, files_of_session, read_chunks
 from otel_bridge.store.kinship import family_of, links_of_project, stored_ids
+from otel_bridge.store.native import has_native, native_records
 from otel_bridge.vcs import BranchLink
 
 _REMEMBERED = 4
@@ -77,6 +82,10 @@ class StoredLibrary(Library):
         """What the sessions have to do with each other."""
         return self._relations
 
+    def native_records(self, session_id: str) -> Sequence[NativeRecord]:
+        """Return what was received of a session."""
+        return read_native(self._connection, session_id)
+
     def of_projects(self, is_wanted: Callable[[str | None], bool]) -> StoredLibrary:
         """Return the sessions of some projects: of those whose folder is wanted. What they pass over, this does too."""
         rows = self._connection.execute("SELECT session_id, project FROM sessions")
@@ -86,16 +95,25 @@ class StoredLibrary(Library):
         return library
 
 
+def read_native(connection: Connection, session_id: str) -> list[NativeRecord]:
+    """Return what the client's own telemetry said of a session, what an older version stored left out."""
+    records = []
+    for data in native_records(connection, session_id):
+        with suppress(msgspec.MsgspecError):
+            records.append(unpack(data))
+    return records
+
+
 def read_stored(connection: Connection, session_id: str) -> SessionParts | None:
-    """Return what all files of a session said; ``None`` for a session that is not stored.
+    """Return what all files of a session said, nothing for one known by telemetry alone; ``None`` if it is not stored.
 
     Raises:
         ForeignFormatError: an older version stored it in a way that cannot be read any more.
     """
     stored = {file.path: file for file in files_of_session(connection, session_id)}
-    if not stored:
-        return None
     sorter, total = LaneSorter(session_id), LineAccount()
+    if not stored:
+        return SessionParts(sorter, total, ()) if has_native(connection, session_id) else None
     (session,) = group_files(_transcript_file(file) for file in stored.values())
     for file in session.files:
         row = stored[file.path]

@@ -19,7 +19,7 @@ from otel_bridge.store.cells import storable
 from otel_bridge.store.files import StoredFile
 from otel_bridge.store.pruning import forget_pruned
 from otel_bridge.store.rows import session_rows
-from otel_bridge.store.tables import insert_sessions
+from otel_bridge.store.tables import insert_sessions, set_user
 
 
 def write_reading(connection: Connection, reading: SessionReading, *, now_ns: int) -> None:
@@ -62,6 +62,8 @@ def _count_calls_anew(connection: Connection, session_id: str) -> None:
 def _session_row(connection: Connection, reading: SessionReading) -> int:
     known = kinship.row_id(connection, reading.job.session_id)
     if known is not None:
+        if reading.job.is_new:  # so far known by telemetry alone, which does not say whose machine it was on
+            set_user(connection, known, reading.user_name)
         return known
     rows = reading.rows or session_rows(Session(reading.job.session_id, (), 0, 0), user_name=reading.user_name)
     insert_sessions(connection, [rows])
