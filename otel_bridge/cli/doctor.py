@@ -13,10 +13,11 @@ from otel_bridge.cli.checks import print_checks
 from otel_bridge.cli.destination import endpoint_option, protocol_option, synchronous
 from otel_bridge.cli.options import json_option, paths_argument
 from otel_bridge.cli.reach import find_endpoint, open_store, way_of
+from otel_bridge.client_env.view import ClientView
 from otel_bridge.pipeline.backfill import check_prometheus, check_tempo
 from otel_bridge.pipeline.checks import OK, WARNING, Check
 from otel_bridge.pipeline.checkup import check_endpoints, check_retention, check_transcripts, check_versions
-from otel_bridge.pipeline.client_layers import check_client
+from otel_bridge.pipeline.client_layers import check_client, client_ways, read_client
 from otel_bridge.pipeline.client_settings import managed_settings_path
 from otel_bridge.pipeline.preflight import History
 from otel_bridge.pipeline.spending import collect_spending
@@ -46,7 +47,8 @@ def command(
     """Check what is here and what can be reached: transcripts, client versions, settings, endpoints, stores.
 
     Reads the client's settings for what keeps its own telemetry from arriving without a word, and sends a probe
-    record of each signal to the endpoint: service otel-bridge-doctor, scope otel_bridge.probe.
+    record of each signal to the endpoint and to the client's own: service otel-bridge-doctor, scope
+    otel_bridge.probe.
 
     Says before anything is sent which sessions Prometheus or Tempo would refuse, delete or not find, as they are
     configured now, and which line of which file to change. Exits with 1 if a check failed.
@@ -59,18 +61,27 @@ def command(
         checks.append(check_versions(sessions))
     checks.append(check_retention(root.parent for root in transcript_roots(env)))
     user_settings = transcript_roots(env)[0].parent / "settings.json"
-    checks += check_client(env, user=user_settings, managed=managed_settings_path(), project=Path())
+    client = read_client(env, user=user_settings, managed=managed_settings_path(), project=Path())
+    checks += check_client(client)
     found = find_endpoint(env, endpoint, protocol) if endpoint else None
-    checks += _endpoints(env, found, protocol)
+    checks += _endpoints(env, found, protocol, client.view)
     checks += _stores(env, sessions, found, prometheus_url, tempo_url)
     print_checks(checks, as_json=as_json)
 
 
-def _endpoints(env: Mapping[str, str], found: Endpoint | None, protocol: str | None) -> list[Check]:
+def _endpoints(env: Mapping[str, str], found: Endpoint | None, protocol: str | None, client: ClientView) -> list[Check]:
+    """Try the ways that an export takes, and those of the client where they lead elsewhere."""
     ways = {signal: way_of(env, signal, found=found, protocol=protocol) for signal in Signal}
     lost = [Check(f"{signal} endpoint", WARNING, way.nowhere) for signal, way in ways.items() if way.nowhere]
     asked = {signal: way.config and synchronous(way.config) for signal, way in ways.items() if not way.nowhere}
-    return lost + check_endpoints(asked, time.time_ns())
+    places = {config.target.place for config in asked.values() if config}
+    of_client = {
+        signal: synchronous(config)
+        for signal, config in client_ways(env, client).items()
+        if config.target.place not in places
+    }
+    now_ns = time.time_ns()
+    return lost + check_endpoints(asked, now_ns) + check_endpoints(of_client, now_ns, whose="client ")
 
 
 def _stores(

@@ -9,6 +9,7 @@ from msgspec import Struct
 from otel_bridge.client_env.variables import SWITCH
 from otel_bridge.telemetry import Signal
 
+_OTLP = "OTEL_EXPORTER_OTLP_"
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -76,6 +77,15 @@ class ClientView:
         value = self.value(exporter_variable(signal))
         names = value.text.split(",") if value else []
         return frozenset(name.strip() for name in names) - {"", "none"}
+
+    @property
+    def sent(self) -> list[Signal]:
+        """The signals that go out by OTLP."""
+        return [signal for signal in Signal if "otlp" in self.exporters(signal)]
+
+    def exporter_variables(self) -> dict[str, str]:
+        """Return the variables of the OTLP exporters."""
+        return {name: value.text for name, value in self._values.items() if name.startswith(_OTLP)}
 
     def otlp(self, signal: Signal, suffix: str) -> Value | None:
         """Return an exporter variable of a signal: its own, else the one for all."""

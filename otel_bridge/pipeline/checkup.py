@@ -84,14 +84,15 @@ def check_retention(config_folders: Iterable[Path]) -> Check:
     return Check("retention", WARNING, found, 'raise "cleanupPeriodDays" in settings.json, or export before they go')
 
 
-def check_endpoints(configs: Mapping[Signal, OtlpConfig | None], now_ns: int) -> list[Check]:
+def check_endpoints(configs: Mapping[Signal, OtlpConfig | None], now_ns: int, *, whose: str = "") -> list[Check]:
     """Send a probe record of each signal the way an export would and say how far it came; ``None`` = no endpoint.
 
     A receiver that takes one signal and knows nothing of another has no pipeline for that: this is no failure.
+    ``whose`` is put before the name of each check.
     """
     doors = {signal: door_of(config) for signal, config in configs.items() if config is not None}
     ways = {door: walk(door) for door in dict.fromkeys(doors.values()) if door is not None}
-    checks = [_connection(door, way) for door, way in ways.items()]
+    checks = [_connection(door, way, whose) for door, way in ways.items()]
     open_ways = {
         signal: config
         for signal, config in configs.items()
@@ -102,15 +103,15 @@ def check_endpoints(configs: Mapping[Signal, OtlpConfig | None], now_ns: int) ->
     for signal, config in configs.items():
         if config is None:
             advice = "give --endpoint or set OTEL_EXPORTER_OTLP_ENDPOINT to send"
-            checks.append(Check(f"{signal} endpoint", OK, "none configured", advice))
+            checks.append(Check(f"{whose}{signal} endpoint", OK, "none configured", advice))
         elif signal in missing:
-            checks.append(Check(f"{signal} endpoint", WARNING, missing[signal]))
+            checks.append(Check(f"{whose}{signal} endpoint", WARNING, missing[signal]))
         elif signal in answers:
-            checks.append(_judged(signal, config, answers[signal]))
+            checks.append(_judged(f"{whose}{signal} endpoint", config, answers[signal]))
         else:
             stop = _stop(doors[signal], ways)
             found = f"{_place(config)}: stopped at {stop.stopped_at}"
-            checks.append(Check(f"{signal} endpoint", FAILED, found, stop.advice))
+            checks.append(Check(f"{whose}{signal} endpoint", FAILED, found, stop.advice))
     return checks
 
 
@@ -118,9 +119,9 @@ def _stop(door: Door | None, ways: Mapping[Door, Way]) -> Way:
     return ways[door] if door is not None else Way(())
 
 
-def _connection(door: Door, way: Way) -> Check:
+def _connection(door: Door, way: Way, whose: str) -> Check:
     found = "; ".join((*way.passed, *([f"stopped at {way.stopped_at}"] if way.stopped_at else [])))
-    return Check(f"connection to {door}", FAILED if way.stopped_at else OK, found, way.advice)
+    return Check(f"{whose}connection to {door}", FAILED if way.stopped_at else OK, found, way.advice)
 
 
 def missing_pipelines(configs: Mapping[Signal, OtlpConfig]) -> dict[Signal, str]:
@@ -165,8 +166,8 @@ def _is_unknown(answer: Answer) -> bool:
     return isinstance(answer, Refused) and answer.reason.startswith(("404", "UNIMPLEMENTED"))
 
 
-def _judged(signal: Signal, config: OtlpConfig, answer: Answer) -> Check:
-    name, place = f"{signal} endpoint", _place(config)
+def _judged(name: str, config: OtlpConfig, answer: Answer) -> Check:
+    place = _place(config)
     if isinstance(answer, Accepted):
         return _taken(name, place, answer)
     if isinstance(answer, Retry):

@@ -68,14 +68,9 @@ def _on(view: ClientView) -> Check:
     switch = view.value(SWITCH)
     ways = {
         f"{signal} to {_shown(endpoint.text) if (endpoint := view.otlp(signal, 'ENDPOINT')) else 'no endpoint'}"
-        for signal in _sent(view)
+        for signal in view.sent
     }
     return Check("client", OK, f"telemetry is on ({switch.place if switch else ''}): {', '.join(sorted(ways)) or '-'}")
-
-
-def _sent(view: ClientView) -> list[Signal]:
-    """Return the signals that go out by OTLP."""
-    return [signal for signal in Signal if "otlp" in view.exporters(signal)]
 
 
 def _exporters(view: ClientView) -> Iterator[Check]:
@@ -96,7 +91,7 @@ def _exporters(view: ClientView) -> Iterator[Check]:
 def _ways(view: ClientView) -> Iterator[Check]:
     """Judge endpoint and protocol of each signal; what several have in common is said once."""
     said = set()
-    for signal in _sent(view):
+    for signal in view.sent:
         for check in (*_protocol(view, signal), *_endpoint(view, signal)):
             if check not in said:
                 said.add(check)
@@ -136,7 +131,7 @@ def _endpoint(view: ClientView, signal: Signal) -> Iterator[Check]:
 
 def _temporality(view: ClientView) -> Iterator[Check]:
     endpoint, value = view.otlp(Signal.METRICS, "ENDPOINT"), view.value(_TEMPORALITY)
-    if Signal.METRICS not in _sent(view) or endpoint is None or (value and value.text.lower() == "cumulative"):
+    if Signal.METRICS not in view.sent or endpoint is None or (value and value.text.lower() == "cumulative"):
         return
     if _is_prometheus(endpoint.text):
         seen = f"is {value.text} ({value.place})" if value else "is not set, which means delta"
@@ -145,7 +140,7 @@ def _temporality(view: ClientView) -> Iterator[Check]:
 
 
 def _headers(view: ClientView) -> Iterator[Check]:
-    by_grpc = [s for s in _sent(view) if (spoken := view.otlp(s, "PROTOCOL")) and spoken.text == Protocol.GRPC]
+    by_grpc = [s for s in view.sent if (spoken := view.otlp(s, "PROTOCOL")) and spoken.text == Protocol.GRPC]
     if view.has_headers_helper and by_grpc:
         found = f"otelHeadersHelper is ignored over grpc: {', '.join(by_grpc)} go without its headers"
         verdict = WARNING if view.value(HEADERS) else FAILED
@@ -188,7 +183,7 @@ def _console(view: ClientView) -> Iterator[Check]:
 
 def _ends(view: ClientView) -> Iterator[Check]:
     """Judge what is left of a short run when the receiver is far away: of one on this machine all is."""
-    hosts = {_host(value.text) for signal in _sent(view) if (value := view.otlp(signal, "ENDPOINT"))}
+    hosts = {_host(value.text) for signal in view.sent if (value := view.otlp(signal, "ENDPOINT"))}
     is_far = any(host and not is_loopback(host) for host in hosts)
     unset = [name for name in _TIMEOUTS if view.value(name) is None]
     if is_far and unset:

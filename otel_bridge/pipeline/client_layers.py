@@ -3,31 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from otel_bridge.client_env.settings_text import settings_document
 from otel_bridge.client_env.view import ClientView, Layer
+from otel_bridge.errors import UsageError
 from otel_bridge.pipeline.checks import WARNING, Check
 from otel_bridge.pipeline.client_checks import judge_client, judge_project
 from otel_bridge.pipeline.settings_file import SettingsFile
+from otel_bridge.sinks.otlp.config import OtlpConfig, otlp_config
+from otel_bridge.sinks.otlp.variables import PREFIX
+from otel_bridge.telemetry import Signal
 
 _DROP_INS = "managed-settings.d"
 _PREFIXES = ("OTEL_", "CLAUDE_CODE_", "ENABLE_", "BETA_")
 
 
-def check_client(env: Mapping[str, str], *, user: Path, managed: Path, project: Path) -> list[Check]:
-    """Say what keeps the client's own telemetry from arriving, as far as settings and environment tell."""
+class Client(Struct, frozen=True):
+    """What a client goes by, as it was found."""
+
+    view: ClientView
+    projects: tuple[Layer, ...]
+    """Settings of the project it would be started in: they enable nothing."""
+    unreadable: tuple[Check, ...]
+
+
+def read_client(env: Mapping[str, str], *, user: Path, managed: Path, project: Path) -> Client:
+    """Read the environment and all settings files that a client started in a folder would read."""
     unreadable: list[Check] = []
     environment = Layer("the environment", {name: env[name] for name in env if name.startswith(_PREFIXES)})
     own = list(_layers([user], unreadable))
     above = list(_layers(_managed_files(managed), unreadable, is_managed=True))
-    checks = judge_client(ClientView([environment, *own, *above]))
     files = [project / ".claude" / name for name in ("settings.json", "settings.local.json")]
-    others = [file for file in files if file.resolve() != user.resolve()]
-    for layer in _layers(others, unreadable):
+    projects = list(_layers([file for file in files if file.resolve() != user.resolve()], unreadable))
+    return Client(ClientView([environment, *own, *above]), tuple(projects), tuple(unreadable))
+
+
+def check_client(client: Client) -> list[Check]:
+    """Say what keeps the client's own telemetry from arriving, as far as settings and environment tell."""
+    checks = judge_client(client.view)
+    for layer in client.projects:
         checks += judge_project(layer.place, layer.env)
-    return checks + unreadable
+    return [*checks, *client.unreadable]
+
+
+def client_ways(env: Mapping[str, str], view: ClientView) -> dict[Signal, OtlpConfig]:
+    """Return the way of each signal that the client sends; of one that is set up wrong, none: that is judged already.
+
+    Headers of an ``otelHeadersHelper`` are not known here.
+    """
+    told = {name: env[name] for name in env if not name.startswith(PREFIX)} | view.exporter_variables()
+    ways = {}
+    for signal in view.sent if view.is_on else ():
+        with suppress(UsageError):
+            ways[signal] = otlp_config(told, signal)
+    return ways
 
 
 def _managed_files(managed: Path) -> list[Path]:

@@ -197,17 +197,23 @@ def test_a_receiver_that_thanks_and_refuses_fails(invoke: Invoke, transcripts: P
 def test_the_clients_settings_are_judged(
     invoke: Invoke, transcripts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the user's settings lack is a check of its own, and what `env --write` puts there is fine."""
+    """What they lack is a check of its own; what `env --write` puts there is fine, and tried as well."""
     monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "settings.json").write_text('{"env": {"CLAUDE_CODE_ENABLE_TELEMETRY": "1"}}')
     done = invoke("doctor", transcripts)
     assert done.code == 1
     assert "FAILED  client exporters: CLAUDE_CODE_ENABLE_TELEMETRY is on, but no signal has an exporter" in done.out
-    invoke("env", "--write", "user", "--for", "laptop")
-    done = invoke("doctor", transcripts)
+    with RecordingServer("http/protobuf") as server:
+        invoke("env", "--write", "user", "--for", "laptop", "--endpoint", server.endpoint)
+        done = invoke("doctor", transcripts)
     assert done.code == 0, done.out
     assert "ok      client: telemetry is on" in done.out
+    assert f"ok      client traces endpoint: {server.endpoint}/v1/traces (http/protobuf) took a probe" in done.out
+    assert [request.signal for request in server.requests] == ["traces", "logs", "metrics"]
+    done = invoke("doctor", transcripts)
+    assert done.code == 1
+    assert f"FAILED  client connection to {server.endpoint[7:]}: stopped at TCP: " in done.out
 
 
 def test_an_address_that_is_none_is_a_sentence(invoke: Invoke, transcripts: Path) -> None:

@@ -11,7 +11,7 @@ from otel_bridge.client_env.variables import client_variables
 from otel_bridge.client_env.view import ClientView, Layer
 from otel_bridge.pipeline.checks import FAILED, OK, WARNING, Check
 from otel_bridge.pipeline.client_checks import judge_client, judge_project
-from otel_bridge.pipeline.client_layers import check_client
+from otel_bridge.pipeline.client_layers import check_client, client_ways, read_client
 
 GOOD = settings_env(client_variables(Place.LAPTOP, destination(None, None)))
 REMOTE = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://otel.example.com"}
@@ -143,7 +143,12 @@ def test_files_are_read_where_they_lie(tmp_path: Path) -> None:
     part = managed.parent / "managed-settings.d" / "10-otel.json"
     part.write_text(json.dumps({"env": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4328"}}))
     (project / ".claude" / "settings.local.json").write_text('{"env": {"OTEL_LOGS_EXPORTER": "otlp"}}')
-    checks = check_client({"HOME": "/"}, user=user, managed=managed, project=project)
+    client = read_client({"HOME": "/"}, user=user, managed=managed, project=project)
+    checks = check_client(client)
     assert "to http://127.0.0.1:4328" in checks[0].found
     named = {check.name for check in checks if check.verdict == WARNING}
     assert named == {"client managed", "client project", "client settings"}
+    ways = client_ways({"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://not.the.clients"}, client.view)
+    assert {config.target.place for config in ways.values()} == {
+        f"http://127.0.0.1:4328/v1/{signal}" for signal in ("traces", "logs", "metrics")
+    }
