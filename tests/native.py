@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import tarfile
-from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -15,7 +14,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from otel_bridge.sources.native.records import NativeRecord
+from otel_bridge.sources.native.records import NativeRecord, by_session
 from otel_bridge.sources.native.wire import read_logs, read_traces
 from tests.captures import FOLDER
 
@@ -49,14 +48,9 @@ def metric_requests(run: str) -> Iterator[ExportMetricsServiceRequest]:
 @cache
 def native_records(run: str) -> dict[str, list[NativeRecord]]:
     """Return the records of a run's sessions, in the order they were sent, logs before spans."""
-    records: dict[str, list[NativeRecord]] = defaultdict(list)
     readings = [*map(read_logs, log_requests(run)), *map(read_traces, trace_requests(run))]
-    for reading in readings:
-        assert not reading.problems
-        assert not reading.foreign
-        for record in reading.records:
-            records[record.session_id].append(record)
-    return dict(records)
+    assert not any(reading.problems or reading.foreign for reading in readings)
+    return by_session(record for reading in readings for record in reading.records)
 
 
 def _with_base64_ids(value: Any) -> Any:

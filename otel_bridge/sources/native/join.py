@@ -12,6 +12,7 @@ from decimal import Decimal
 from msgspec import Struct, field, structs
 
 from otel_bridge.model import Agent, ModelCall, Session, ToolCall, Turn
+from otel_bridge.reported import AUXILIARY, ReportedCall
 from otel_bridge.sources.native.assemble.session import native_session
 from otel_bridge.sources.native.match import call_pairs, is_named, tool_pairs, turn_keys
 from otel_bridge.sources.native.merge import merged_call, merged_tool, merged_turn
@@ -87,7 +88,7 @@ class _Join:
         """Find a place for each call that no transcript has: its agent's, else its turn's."""
         lost: dict[str, tuple[Agent, Turn, list[ModelCall]]] = {}
         for seat in unknown:
-            call = structs.replace(seat.call, tool_calls=self._unknown_tools(seat.call))
+            call = structs.replace(_marked(seat), tool_calls=self._unknown_tools(seat.call))
             agent_id = seat.agent.id if seat.agent is not None else MAIN
             home = self._seat_agents.get(agent_id) or self._home(seat)
             if seat.agent is not None and agent_id not in self._seat_agents:
@@ -189,6 +190,17 @@ def _seats_of_agent(agent: Agent, turn: Turn) -> Iterator[_Seat]:
     yield from _seats(agent.calls, turn, agent)
     for nested in agent.agents:
         yield from _seats_of_agent(nested, turn)
+
+
+def _marked(seat: _Seat) -> ModelCall:
+    """Return a call that no transcript has, marked: before 2.1.181 none says what it was for, but that tells it.
+
+    The main agent's calls and the sub-agents' are recorded, so what is not is the client's own.
+    """
+    told = seat.call.reported or ReportedCall(is_unrecorded=True)
+    if told.query_source is not None or seat.agent is not None:
+        return seat.call
+    return structs.replace(seat.call, reported=structs.replace(told, query_source=AUXILIARY))
 
 
 def in_order(calls: tuple[ModelCall, ...], added: Iterable[ModelCall]) -> tuple[ModelCall, ...]:

@@ -19,7 +19,7 @@ def merged_call(call: ModelCall, native: ModelCall, price: Pricer) -> ModelCall:
     reported = structs.replace(native.reported or ReportedCall(), is_unrecorded=False, cost_is_own=False)
     merged = structs.replace(
         _with_final_output(call, native, price),
-        started_ns=native.started_ns,
+        started_ns=native.started_ns if native.started_ns < native.ended_ns else min(call.started_ns, native.ended_ns),
         ended_ns=native.ended_ns,
         requested_model=call.requested_model or native.requested_model,
         stop_reason=call.stop_reason or native.stop_reason,

@@ -222,6 +222,14 @@ def record_key(record: NativeRecord) -> bytes:
     return blake2b(_encode(record), digest_size=16, person=b"otelb.nevent").digest()
 
 
+def by_session(records: Iterable[NativeRecord]) -> dict[str, list[NativeRecord]]:
+    """Return the records of each session, in the order they came."""
+    sessions: dict[str, list[NativeRecord]] = {}
+    for record in records:
+        sessions.setdefault(record.session_id, []).append(record)
+    return sessions
+
+
 def distinct(records: Iterable[NativeRecord]) -> list[NativeRecord]:
     """Return each record once, in an order that does not depend on the one they arrived in."""
     kept: dict[bytes, tuple[tuple[int, int, bytes], NativeRecord]] = {}

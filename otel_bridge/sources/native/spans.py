@@ -77,11 +77,14 @@ class SpanIndex:
         """Return the span that the programs of a tool call hang on: that of its run, else its own."""
         return self.runs.get(tool_id or "") or self.by_tool.get(tool_id or "")
 
-    def user_wait_ns(self, tool_id: str | None) -> int | None:
-        """Return how long a tool call waited for a person, ``None`` where none was asked or no span says so."""
+    def user_wait_ns(self, tool_id: str | None, source: str | None) -> int | None:
+        """Return how long a tool call waited for a person, ``None`` where none was asked or no span says so.
+
+        Who decided is told by ``source``, the decision event's, or by the span (2.1.329; before, it says ``unknown``).
+        """
         tool = self.by_tool.get(tool_id or "")
         wait = self._waits.get(tool.span_id) if tool is not None else None
-        if wait is None or not (text(wait, "source") or "").startswith(BY_USER):
+        if wait is None or not any((who or "").startswith(BY_USER) for who in (source, text(wait, "source"))):
             return None
         return wait.end_ns - wait.start_ns
 

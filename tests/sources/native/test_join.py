@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from otel_bridge.prices import price_call
 from otel_bridge.sources.native.assemble.session import native_session
 from otel_bridge.sources.native.join import join_session, seats
 from otel_bridge.sources.native.match import call_pairs, tool_pairs
-from otel_bridge.sources.native.records import NativeRecord, UserPrompt
+from otel_bridge.sources.native.records import ApiRequest, NativeRecord, UserPrompt
 from tests.captures import FAR_FUTURE_NS, RUNS, read_sessions, unpack_transcripts
 from tests.client_habits import STEPS
 from tests.conformance.judge import judge
@@ -65,6 +66,8 @@ def test_every_recorded_call_has_its_event(client: str, transcripts: dict[str, d
     assert sum(1 for call in calls if call.reported and not is_unrecorded(call)) == JOINED_CALLS[client]
     assert sum(map(is_unrecorded, calls)) == UNRECORDED_CALLS[client]
     assert len(calls) == JOINED_CALLS[client] + UNRECORDED_CALLS[client]
+    sources = [call.reported.query_source for call in calls if call.reported and is_unrecorded(call)]
+    assert sources == ["auxiliary"] * UNRECORDED_CALLS[client]
 
 
 @pytest.mark.parametrize("run", OLD)
@@ -183,6 +186,22 @@ def test_without_records_the_transcript_stays_as_it_is(transcripts: dict[str, di
     for run in RUNS:
         for recorded in transcripts[run].values():
             assert join(recorded, []) is recorded
+
+
+def test_transcripts_alone_show_nothing_new(transcripts: dict[str, dict[str, Session]]) -> None:
+    """As data a session without telemetry has no field that only telemetry fills; with it, it has."""
+    (recorded,) = transcripts["2.1.329/basic"].values()
+    assert b"reported" not in msgspec.json.encode(recorded)
+    assert b"reported" in msgspec.json.encode(join(recorded, native_records("2.1.329/basic")[recorded.id]))
+
+
+def test_call_without_duration_keeps_its_start(transcripts: dict[str, dict[str, Session]]) -> None:
+    """An event that does not say how long a call took leaves the start to the transcript."""
+    (recorded,) = transcripts["2.1.329/basic"].values()
+    records = native_records("2.1.329/basic")[recorded.id]
+    bare = [structs.replace(r, duration_ms=None) if isinstance(r, ApiRequest) else r for r in records]
+    starts = {call.key: call.started_ns for call in recorded.calls()}
+    assert {call.key: call.started_ns for call in join(recorded, bare).calls()} == starts
 
 
 def test_without_transcript_the_records_are_the_session() -> None:

@@ -172,6 +172,21 @@ def test_no_value_stops_us(value: Any) -> None:
 
 
 @pytest.mark.parametrize("run", RUNS)
+def test_batches_leave_no_trace(run: str) -> None:
+    """Records are the same whether they come in one request or each in its own, as a collector may cut them."""
+    for request in log_requests(run):
+        cut = []
+        for group in request.resource_logs:
+            for scope in group.scope_logs:
+                for record in scope.log_records:
+                    single = ExportLogsServiceRequest()
+                    place = single.resource_logs.add(resource=group.resource).scope_logs.add(scope=scope.scope)
+                    place.log_records.append(record)
+                    cut += read_logs(single).records
+        assert cut == read_logs(request).records
+
+
+@pytest.mark.parametrize("run", RUNS)
 def test_every_recorded_event_is_read(run: str) -> None:
     """Each event that says something about the work of a session, and each span, is one record."""
     sent = [record for request in log_requests(run) for record in read_logs(request).records]

@@ -98,7 +98,7 @@ def tool_call(run: ToolRun, spans: SpanIndex) -> ToolCall:
         ended_ns=event.time_ns,
         decision=decision.decision if decision else None,
         decision_source=source,
-        permission_wait_ns=spans.user_wait_ns(event.tool_id),
+        permission_wait_ns=spans.user_wait_ns(event.tool_id, source),
         context=RecordContext(version=event.version),
         reported=ReportedTool(span.span_id.hex() if span is not None else "", event.tool_id is not None),
     )

@@ -61,6 +61,9 @@ def test_wait_for_the_user_is_the_spans() -> None:
     ]
     (told,) = assembled(prompt(), request(2, "r1"), asked, result(6, "t1"), *spans).tool_calls()
     assert (told.decision, told.decision_source, told.permission_wait_ns) == ("accept", "user_temporary", 3 * 10**9)
+    unsure = [structs.replace(spans[1], attributes={"source": "unknown"}), spans[0]]
+    (older,) = assembled(prompt(), request(2, "r1"), asked, result(6, "t1"), *unsure).tool_calls()
+    assert older.permission_wait_ns == told.permission_wait_ns
     (alone,) = assembled(prompt(), request(2, "r1"), asked, result(6, "t1")).tool_calls()
     assert (alone.decision, alone.permission_wait_ns) == ("accept", None)
 
