@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from otel_bridge.receiving.counters import Tally
     from otel_bridge.receiving.receiver import ReceiverConfig
 
+_KNOWN = frozenset(signal.value for signal in Signal)
 _GRACE_S = 8.0
 """Containers are killed ten seconds after they were asked to end."""
 _FILES_PER_CONNECTION = 2
@@ -114,6 +115,7 @@ def _check_no_loop(configs: Sequence[OtlpConfig], listeners: Mapping[str, Addres
 def _run(config: ReceiverConfig, configs: Sequence[OtlpConfig], to_file: str | None) -> None:
     from otel_bridge.receiving.file_intake import in_turn, open_file_intake
     from otel_bridge.receiving.intake import Intake
+    from otel_bridge.receiving.other_relay import open_other_relay
     from otel_bridge.receiving.receiver import Receiver
     from otel_bridge.receiving.relay import open_relay
 
@@ -128,7 +130,10 @@ def _run(config: ReceiverConfig, configs: Sequence[OtlpConfig], to_file: str | N
             file = open_file_intake(to_file)
             closing.callback(file.close)
             intakes.append(file)
-        receiver = Receiver(config, in_turn(intakes))
+        others = open_other_relay(configs[0], config.limits.workers) if configs else None
+        if others:
+            closing.callback(others.close)
+        receiver = Receiver(config, in_turn(intakes), others=others)
         with until_signal() as stop:
             receiver.start()
             say(f"receiving {_where(receiver.grpc_address, receiver.http_address, is_tls=config.tls is not None)}")
@@ -155,6 +160,7 @@ def _places(configs: Sequence[OtlpConfig], to_file: str | None) -> list[str]:
 def account(tally: Tally) -> list[str]:
     """Say what was taken and what not, a line each."""
     taken = [f"{tally.items[signal]:,} items of {signal}" for signal in Signal if signal in tally.items]
+    taken += [f"{count:,} requests of {name}" for name, count in sorted(tally.requests.items()) if name not in _KNOWN]
     lines = [f"took {', '.join(taken)}" if taken else "took nothing"]
     if tally.rejected:
         lines.append(f"! of these rejected: {_listed({str(name): count for name, count in tally.rejected.items()})}")

@@ -9,17 +9,16 @@ from threading import Lock
 from msgspec import Struct
 
 from otel_bridge.receiving.answers import Fault
-from otel_bridge.telemetry import Signal
 
 
 class Tally(Struct, frozen=True):
     """The figures of one moment, since the start."""
 
-    requests: Mapping[Signal, int] = {}
-    """Taken."""
-    items: Mapping[Signal, int] = {}
-    """Spans, log records and data points in these."""
-    rejected: Mapping[Signal, int] = {}
+    requests: Mapping[str, int] = {}
+    """Taken, by the name of the signal."""
+    items: Mapping[str, int] = {}
+    """Spans, log records and data points in these; 0 of a signal that is not known here."""
+    rejected: Mapping[str, int] = {}
     """Those of them that were not wanted: dropped on purpose, and the sender was told."""
     put_off: Mapping[str, int] = {}
     """Requests by the word of their ``Fault`` that the sender was asked to send again."""
@@ -32,13 +31,13 @@ class Counters:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._requests: Counter[Signal] = Counter()
-        self._items: Counter[Signal] = Counter()
-        self._rejected: Counter[Signal] = Counter()
+        self._requests: Counter[str] = Counter()
+        self._items: Counter[str] = Counter()
+        self._rejected: Counter[str] = Counter()
         self._put_off: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
 
-    def took(self, signal: Signal, items: int, rejected: int) -> None:
+    def took(self, signal: str, items: int, rejected: int) -> None:
         """Count a request that was taken, with items that were not."""
         with self._lock:
             self._requests[signal] += 1

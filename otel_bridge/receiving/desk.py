@@ -6,6 +6,7 @@ Runs in worker threads, under both transports alike. Nothing that a sender does 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -14,9 +15,10 @@ from msgspec import Struct
 from otel_bridge.receiving.answers import Fault, Refusal, RefusalError
 from otel_bridge.receiving.budget import Hold
 from otel_bridge.receiving.counters import Counters
-from otel_bridge.receiving.intake import Export, Intake, Refused, Taken
+from otel_bridge.receiving.intake import Export, Intake, Other, OtherIntake, Refused, Taken
 from otel_bridge.receiving.json_bodies import JsonReader
 from otel_bridge.receiving.limits import Limits
+from otel_bridge.receiving.other_signals import OtherWire
 from otel_bridge.receiving.packing import unpacked
 from otel_bridge.receiving.parts import has_more_parts, message_fields
 from otel_bridge.receiving.signals import WIRES, Wire
@@ -26,7 +28,7 @@ from otel_bridge.sinks.otlp.answers import short
 class Arrived(Struct, frozen=True, eq=False):
     """A request as it came off the wire."""
 
-    wire: Wire
+    wire: Wire | OtherWire
     body: bytes
     hold: Hold
     at_s: float
@@ -39,8 +41,18 @@ class Arrived(Struct, frozen=True, eq=False):
 class Desk:
     """Takes requests. Any number of threads may call it."""
 
-    def __init__(self, intake: Intake, limits: Limits, counters: Counters, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        limits: Limits,
+        counters: Counters,
+        now: Callable[[], float],
+        others: OtherIntake | None = None,
+    ) -> None:
+        """``others`` takes signals that are not known here; without it there are none."""
         self.counters = counters
+        self.takes_others = others is not None
+        self._others = others
         self._intake = intake
         self._limits = limits
         self._now = now
@@ -65,31 +77,39 @@ class Desk:
     def _take(self, arrived: Arrived) -> tuple[Taken, int]:
         if self._now() - arrived.at_s > self._limits.wait_s:
             raise self.busy()
-        export = self._export(arrived)
+        items, hand_over = self._checked(arrived)
         try:
-            outcome = self._intake(export)
+            outcome = hand_over()
         except Exception as error:  # whatever it is, the sender still has the data and is not to drop it
             raise RefusalError(Fault.BROKEN, short(f"{type(error).__name__}: {error}")) from error
         if isinstance(outcome, Refused):
             fault = Fault.UNAVAILABLE if outcome.is_retryable else Fault.NOT_WANTED
             raise RefusalError(fault, outcome.reason, outcome.retry_after_s)
-        return outcome, export.items
+        return outcome, items
 
-    def _export(self, arrived: Arrived) -> Export:
+    def _checked(self, arrived: Arrived) -> tuple[int, Callable[[], Taken | Refused]]:
+        """Return the items of a request, 0 where nobody knows, and what hands it over."""
         wire = arrived.wire
         with self._unpacking:  # one at a time: it takes memory that nobody has asked the budget for yet
             content = unpacked(arrived.body, arrived.encoding, self._limits.message_bytes)
             if content is not arrived.body and not arrived.hold.grow(len(content)):
                 raise self.busy()
-            try:
-                body = self._json_body(wire, content) if arrived.is_json else content
-                if has_more_parts(body, self._fields[wire.signal], self._limits.parts):
-                    raise _too_many_parts(self._limits.parts)
-                items = self._checked_items(wire, wire.decode(body))
-            except ValueError as error:
-                form = "JSON" if arrived.is_json else "protobuf"
-                what = wire.request.DESCRIPTOR.name
-                raise RefusalError(Fault.BAD_DATA, short(f"this is no {what} in {form}: {error}")) from None
+            if isinstance(wire, Wire):
+                export = self._export(wire, content, is_json=arrived.is_json)
+                return export.items, lambda: self._intake(export)
+        assert self._others is not None
+        return 0, partial(self._others, Other(wire.version, wire.signal, content, arrived.is_json))
+
+    def _export(self, wire: Wire, content: bytes, *, is_json: bool) -> Export:
+        try:
+            body = self._json_body(wire, content) if is_json else content
+            if has_more_parts(body, self._fields[wire.signal], self._limits.parts):
+                raise _too_many_parts(self._limits.parts)
+            items = self._checked_items(wire, wire.decode(body))
+        except ValueError as error:
+            form = "JSON" if is_json else "protobuf"
+            what = wire.request.DESCRIPTOR.name
+            raise RefusalError(Fault.BAD_DATA, short(f"this is no {what} in {form}: {error}")) from None
         return Export(wire.signal, body, items, wire.decode)
 
     def _json_body(self, wire: Wire, content: bytes) -> bytes:

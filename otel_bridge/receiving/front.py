@@ -12,6 +12,7 @@ from otel_bridge.receiving.budget import Budget, Hold
 from otel_bridge.receiving.desk import Arrived, Desk
 from otel_bridge.receiving.intake import Taken
 from otel_bridge.receiving.limits import Limits
+from otel_bridge.receiving.other_signals import OtherWire
 from otel_bridge.receiving.signals import Wire
 
 
@@ -33,7 +34,7 @@ class Front:
         return hold
 
     async def answer(
-        self, wire: Wire, body: bytes, hold: Hold, *, encoding: str = "", is_json: bool = False
+        self, wire: Wire | OtherWire, body: bytes, hold: Hold, *, encoding: str = "", is_json: bool = False
     ) -> Taken | Refusal:
         """Have a request worked on; its hold ends with that, even where nobody waits for the answer any more."""
         arrived = Arrived(wire, body, hold, time.monotonic(), encoding, is_json)

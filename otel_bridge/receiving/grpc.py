@@ -13,6 +13,7 @@ from otel_bridge.receiving.answers import Fault, Refusal, RefusalError, status_p
 from otel_bridge.receiving.front import Front
 from otel_bridge.receiving.intake import Taken
 from otel_bridge.receiving.limits import Limits
+from otel_bridge.receiving.other_signals import OtherWire, by_method
 from otel_bridge.receiving.signals import BY_METHOD, Wire
 from otel_bridge.receiving.tls import Tls
 
@@ -52,7 +53,7 @@ class GrpcFront(grpc.GenericRpcHandler):  # type: ignore[misc]  # the library ha
     def service(self, call: Any) -> Any:
         """Return the handler of a method; ``None``, which is answered with UNIMPLEMENTED, where there is none."""
         metadata = {name: value for name, value in call.invocation_metadata if isinstance(value, str)}
-        wire = BY_METHOD.get(call.method)
+        wire = BY_METHOD.get(call.method) or (by_method(call.method) if self._front.desk.takes_others else None)
         if refusal := self._front.guard.refusal(metadata.get("authorization", "")):
             handler = partial(self._refuse, RefusalError(refusal.fault, refusal.reason))
         elif wire is None:
@@ -66,7 +67,7 @@ class GrpcFront(grpc.GenericRpcHandler):  # type: ignore[misc]  # the library ha
         await _abort(context, self._front.refused(error))
         return b""
 
-    async def _export(self, wire: Wire, _: Any, context: Any) -> bytes:
+    async def _export(self, wire: Wire | OtherWire, _: Any, context: Any) -> bytes:
         try:
             outcome = await self._outcome(wire, context)
         except RefusalError as error:
@@ -74,10 +75,9 @@ class GrpcFront(grpc.GenericRpcHandler):  # type: ignore[misc]  # the library ha
         if isinstance(outcome, Refusal):
             await _abort(context, outcome)
             return b""
-        answer: bytes = wire.answer(outcome.rejected, outcome.reason).SerializeToString()
-        return answer
+        return wire.answer(outcome.rejected, outcome.reason)
 
-    async def _outcome(self, wire: Wire, context: Any) -> Taken | Refusal:
+    async def _outcome(self, wire: Wire | OtherWire, context: Any) -> Taken | Refusal:
         hold = self._front.hold()
         try:
             async with self._reads:

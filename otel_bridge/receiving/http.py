@@ -7,14 +7,13 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-import msgspec
-from google.protobuf import json_format
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from otel_bridge.receiving.answers import Fault, Refusal, RefusalError, status_json, status_protobuf
 from otel_bridge.receiving.budget import Hold
 from otel_bridge.receiving.front import Front
 from otel_bridge.receiving.intake import Taken
+from otel_bridge.receiving.other_signals import OtherWire, by_path
 from otel_bridge.receiving.signals import BY_PATH, Wire
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
@@ -30,7 +29,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 class _Asked(NamedTuple):
     """A request whose head is in order."""
 
-    wire: Wire
+    wire: Wire | OtherWire
     is_json: bool
     encoding: str
     length: int
@@ -63,7 +62,7 @@ class HttpFront:
         """Check a head. RefusalError if it is not in order."""
         if refusal := self._front.guard.refusal(headers.get("authorization", "")):
             raise RefusalError(refusal.fault, refusal.reason)
-        wire = BY_PATH.get(path)
+        wire = BY_PATH.get(path) or (by_path(path) if self._front.desk.takes_others else None)
         if wire is None:
             raise RefusalError(Fault.NOT_FOUND, f"there is nothing here; send to {', '.join(BY_PATH)}")
         if method != "POST":
@@ -153,16 +152,14 @@ def _media_type(headers: dict[str, str]) -> str:
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _reply(send: Send, wire: Wire | None, outcome: Taken | Refusal, *, is_json: bool) -> None:
+async def _reply(send: Send, wire: Wire | OtherWire | None, outcome: Taken | Refusal, *, is_json: bool) -> None:
     status, body, extra = 200, b"", list[tuple[bytes, bytes]]()
     if isinstance(outcome, Refusal):
         status = outcome.fault.http_status
         body = status_json(outcome) if is_json else status_protobuf(outcome)
         extra = _headers_of(outcome)
     elif wire is not None:
-        response = wire.answer(outcome.rejected, outcome.reason)
-        as_json = json_format.MessageToDict
-        body = msgspec.json.encode(as_json(response)) if is_json else response.SerializeToString()
+        body = wire.answer(outcome.rejected, outcome.reason, is_json=is_json)
     headers = [
         (b"content-type", (JSON if is_json else PROTOBUF).encode()),
         (b"content-length", str(len(body)).encode()),

@@ -30,6 +30,27 @@ class Export(Struct, frozen=True, eq=False):
         return self.decode(self.body)
 
 
+class Other(Struct, frozen=True, eq=False):
+    """A request of a signal that is not known here, as it was sent but for its packing."""
+
+    version: str
+    """The version of the signal's protocol, such as ``v1development``."""
+    signal: str
+    """Its name, such as ``profiles``."""
+    body: bytes
+    is_json: bool
+
+    @property
+    def path(self) -> str:
+        """The path of OTLP/HTTP."""
+        return f"/{self.version}/{self.signal}"
+
+    @property
+    def method(self) -> str:
+        """The method of gRPC."""
+        return f"/opentelemetry.proto.collector.{self.signal}.{self.version}.{self.signal.capitalize()}Service/Export"
+
+
 class Taken(Struct, frozen=True):
     """Taken for good: whoever sent it may forget it."""
 
@@ -51,3 +72,6 @@ class Refused(Struct, frozen=True):
 
 Intake = Callable[[Export], Taken | Refused]
 """Takes a request or says why not. Called from many threads at once; what it waits for, the sender waits for."""
+
+OtherIntake = Callable[[Other], Taken | Refused]
+"""The same for signals that are not known."""

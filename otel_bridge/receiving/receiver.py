@@ -22,7 +22,7 @@ from otel_bridge.receiving.auth import Guard
 from otel_bridge.receiving.counters import Counters
 from otel_bridge.receiving.desk import Desk
 from otel_bridge.receiving.front import Front
-from otel_bridge.receiving.intake import Intake
+from otel_bridge.receiving.intake import Intake, OtherIntake
 from otel_bridge.receiving.limits import Limits
 from otel_bridge.receiving.listening import GRPC, HTTP, take_port
 from otel_bridge.receiving.tls import Tls
@@ -50,14 +50,22 @@ class ReceiverConfig(Struct, frozen=True):
 class Receiver:
     """Listens from ``start`` to ``stop``, once."""
 
-    def __init__(self, config: ReceiverConfig, intake: Intake, counters: Counters | None = None) -> None:
+    def __init__(
+        self,
+        config: ReceiverConfig,
+        intake: Intake,
+        counters: Counters | None = None,
+        *,
+        others: OtherIntake | None = None,
+    ) -> None:
+        """``others`` takes signals that are not known here; without it they are answered with 404."""
         self.counters = counters or Counters()
         """What was taken and refused so far."""
         self.grpc_address: Address | None = None
         """With the port that it got; ``None`` where it does not listen."""
         self.http_address: Address | None = None
         self._config = config
-        desk = Desk(intake, config.limits, self.counters, time.monotonic)
+        desk = Desk(intake, config.limits, self.counters, time.monotonic, others)
         self._front = Front(desk, Guard(config.token), config.limits)
         self._listeners: list[GrpcListener | HttpListener] = []
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -17,7 +17,7 @@ from otel_bridge.sinks.otlp.config import OtlpConfig, OtlpProtocol
 from otel_bridge.sinks.otlp.transport import open_transport
 from otel_bridge.telemetry import Signal
 
-_PROTOBUF, _JSON = "application/x-protobuf", "application/json"
+PROTOBUF, JSON = "application/x-protobuf", "application/json"
 
 
 class Way(Struct, frozen=True):
@@ -76,7 +76,7 @@ def open_relay(configs: Iterable[OtlpConfig], connections: int) -> Relay:
 
 def _open_way(config: OtlpConfig, connections: int) -> Way:
     if config.protocol is not OtlpProtocol.HTTP_JSON:
-        return Way(open_transport(config, _PROTOBUF, connections), lambda export: export.body, config.target.place)
+        return Way(open_transport(config, PROTOBUF, connections), lambda export: export.body, config.target.place)
     writer = JsonWriter()
-    transport = open_transport(config, _JSON, connections)
+    transport = open_transport(config, JSON, connections)
     return Way(transport, lambda export: writer.line(export.message), config.target.place)

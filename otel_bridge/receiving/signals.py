@@ -1,10 +1,15 @@
-"""The three signals as OTLP carries them: their messages, addresses and items (pure). Imported only to receive."""
+"""Signals as OTLP carries them: the messages, addresses and items of the three that are known (pure).
+
+Imported only to receive.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
+from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 from msgspec import Struct
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
@@ -43,13 +48,16 @@ class Wire(Struct, frozen=True):
         except DecodeError as error:
             raise ValueError(str(error)) from None
 
-    def answer(self, rejected: int, reason: str) -> Any:
-        """Return the response to a request that was taken, but for so many items."""
+    def answer(self, rejected: int, reason: str, *, is_json: bool = False) -> bytes:
+        """Encode the response to a request that was taken, but for so many items."""
         response: Any = self.response()
         if rejected or reason:
             setattr(response.partial_success, self.rejected_field, rejected)
             response.partial_success.error_message = reason
-        return response
+        if is_json:
+            return msgspec.json.encode(json_format.MessageToDict(response))
+        encoded: bytes = response.SerializeToString()
+        return encoded
 
 
 def _spans(request: Any) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import grpc
 from msgspec import structs
 
-from otel_bridge.receiving.intake import Export, Refused, Taken
+from otel_bridge.receiving.intake import Export, OtherIntake, Refused, Taken
 from otel_bridge.receiving.limits import Limits
 from otel_bridge.receiving.receiver import Receiver, ReceiverConfig
 from otel_bridge.receiving.signals import WIRES, Wire
@@ -94,11 +94,13 @@ class Listening:
 
 
 @contextmanager
-def listening(intake: Recorder | None = None, *, token: str = "", **limits: Any) -> Iterator[Listening]:
+def listening(
+    intake: Recorder | None = None, *, token: str = "", others: OtherIntake | None = None, **limits: Any
+) -> Iterator[Listening]:
     """Run a receiver with an intake."""
     recorder = intake or Recorder()
     config = ReceiverConfig(ANY_PORT, ANY_PORT, token, limits=structs.replace(Limits(), **limits))
-    receiver = Receiver(config, recorder)
+    receiver = Receiver(config, recorder, others=others)
     receiver.start()
     try:
         yield Listening(receiver, recorder)

@@ -95,6 +95,7 @@ class _PartialSuccess(Struct, rename="camel"):
     rejected_spans: int = 0
     rejected_log_records: int = 0
     rejected_data_points: int = 0
+    rejected_profiles: int = 0
     error_message: str = ""
 
 
@@ -104,7 +105,9 @@ class _Response(Struct, rename="camel"):
 
 def _accepted_json(body: bytes) -> Accepted:
     partial = msgspec.json.decode(body, type=_Response, strict=False).partial_success or _PartialSuccess()
-    rejected = partial.rejected_spans + partial.rejected_log_records + partial.rejected_data_points
+    rejected = (
+        partial.rejected_spans + partial.rejected_log_records + partial.rejected_data_points + partial.rejected_profiles
+    )
     return Accepted(max(rejected, 0), short(partial.error_message))
 
 

@@ -45,7 +45,8 @@ _CHANNEL_OPTIONS = [
 class GrpcTransport:
     """Calls ``Export`` of one signal on one channel, which carries any number of calls at once."""
 
-    def __init__(self, config: OtlpConfig) -> None:
+    def __init__(self, config: OtlpConfig, method: str = "") -> None:
+        """Open a channel; ``method`` is for a signal that has none of its own here."""
         proxy = ("grpc.http_proxy", config.proxy) if config.proxy else ("grpc.enable_http_proxy", 0)
         options = [*_CHANNEL_OPTIONS, proxy]
         if config.target.is_tls:
@@ -56,7 +57,7 @@ class GrpcTransport:
         self._compression = grpc.Compression.Gzip if is_gzip else grpc.Compression.NoCompression
         self._metadata = tuple(config.headers.items())
         self._timeout_s = config.timeout_s
-        self._export = self._channel.unary_unary(_METHODS[config.signal])
+        self._export = self._channel.unary_unary(method or _METHODS[config.signal])
 
     def send(self, body: bytes) -> Answer:
         """Make the call once and classify the answer."""
