@@ -1,0 +1,69 @@
+"""What the client itself has counted in a session, however many processes sent it; part of the model (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from msgspec import Struct
+
+SESSIONS = "session.count"
+LINES = "lines_of_code.count"
+PULL_REQUESTS = "pull_request.count"
+COMMITS = "commit.count"
+COST = "cost.usage"
+"""USD, under the model the client priced a call as."""
+TOKENS = "token.usage"
+EDIT_DECISIONS = "code_edit_tool.decision"
+ACTIVE_TIME = "active_time.total"
+"""Seconds."""
+
+Amount = int | Decimal
+Labels = tuple[tuple[str, str], ...]
+"""Attributes by name, sorted."""
+
+
+class Counter(Struct, frozen=True):
+    """One counter of a session: its name and attributes are the client's, without its prefix."""
+
+    name: str
+    labels: Labels
+    changes: tuple[tuple[int, Amount], ...] = ()
+    """Time (ns) and value so far, at each time it grew; none for a counter of 0."""
+
+    @property
+    def total(self) -> Amount:
+        """The value in the end."""
+        return self.changes[-1][1] if self.changes else 0
+
+    def label(self, name: str) -> str | None:
+        """Return an attribute, ``None`` where the client did not send it."""
+        return dict(self.labels).get(name)
+
+    def steps(self) -> Iterator[tuple[int, Amount]]:
+        """Yield the times it grew and by how much."""
+        before: Amount = 0
+        for at_ns, value in self.changes:
+            yield at_ns, value - before
+            before = value
+
+
+class ClientCounters(Struct, frozen=True):
+    """All counters of a session."""
+
+    session_id: str
+    counters: tuple[Counter, ...] = ()
+    started_ns: int = 0
+    """When the first of them began to count."""
+    point_count: int = 0
+    """How many points say all this: more when more is known."""
+    doubt_count: int = 0
+    """Series of which two processes, or a process and what it was sent as again, could not be told apart."""
+
+    def named(self, name: str) -> Iterator[Counter]:
+        """Yield the counters of a name."""
+        return (counter for counter in self.counters if counter.name == name)
+
+    def report_times(self) -> list[int]:
+        """Return the times (ns) at which any of them grew, in order."""
+        return sorted({at_ns for counter in self.counters for at_ns, _ in counter.changes})

@@ -1,0 +1,187 @@
+"""All points of a session, in any order and with repeats → its counters over time (pure).
+
+Points of one series (same resource, same attributes) belong to one process where they share a start time, else to
+several, which add up: a restart, a reset, a second process under the same session id (issue 56317). What one process
+counted so far is the largest value seen of it, so totals that an old process goes on sending (issue 81991) add nothing.
+
+What cannot be told apart, because the wire has no other sign (no process id, no ``service.instance.id``):
+
+- Values of one series and one start time that fall: a reset that kept its start, or two processes that started in the
+  same millisecond. The larger value counts.
+- Two deltas of one series over the same two times with different values. The larger one counts.
+- Deltas from a time when a process of the same series is known to send totals: the client does either, so something on
+  the way sent both. The larger sum counts.
+
+Each series with one of these is a doubt. A point counts at its own time: what comes later never changes what was.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from itertools import accumulate
+from typing import NamedTuple, TypeVar
+
+from otel_bridge.counters import Amount, ClientCounters, Counter, Labels
+from otel_bridge.sources.native.metrics.points import NativePoint
+
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+class _Delta(NamedTuple):
+    start_ns: int
+    time_ns: int
+    value: Amount
+
+
+class _Stream(NamedTuple):
+    """One process that sends totals: what it had come to at each of its times."""
+
+    start_ns: int
+    values: tuple[tuple[int, Amount], ...]
+
+
+def fold_points(session_id: str, points: Iterable[NativePoint]) -> ClientCounters:
+    """Return the counters that the points of one session add up to; the order of the points does not matter."""
+    known = needed_points(points)
+    steps: defaultdict[tuple[str, Labels], list[tuple[int, Amount]]] = defaultdict(list)
+    doubts = 0
+    for own in _grouped(known, lambda point: (point.metric, point.labels, point.series)).values():
+        series, is_doubtful = _series_steps(own)
+        steps[own[0].metric, own[0].labels] += series
+        doubts += is_doubtful
+    return ClientCounters(
+        session_id,
+        tuple(Counter(name, labels, _changes(steps[name, labels])) for name, labels in sorted(steps)),
+        min((point.start_ns or point.time_ns for point in known), default=0),
+        len(known),
+        doubts,
+    )
+
+
+def needed_points(points: Iterable[NativePoint]) -> list[NativePoint]:
+    """Return the points that a store has to keep, in a fixed order: no repeats, nothing that says nothing new.
+
+    A process that sends totals sends each every minute, changed or not. The first and the last of equal ones say all
+    of it, and one that fell says that something fell. Whatever comes later, the fold is that of all points.
+    """
+    kept: list[NativePoint] = []
+    for _, own in sorted(_grouped(set(points), _process).items()):
+        kept += _in_order(own) if not own[0].is_cumulative else _plateaus(_in_order(own))
+    return kept
+
+
+def _process(point: NativePoint) -> tuple[str, Labels, bytes, bool, int]:
+    is_cumulative = point.is_cumulative
+    return point.metric, point.labels, point.series, is_cumulative, point.start_ns if is_cumulative else 0
+
+
+def _in_order(points: Iterable[NativePoint]) -> list[NativePoint]:
+    """Return points by time, the larger of two at one time first: a lower one after it has fallen."""
+    return sorted(points, key=lambda point: (point.time_ns, -point.value, point.start_ns, point.version or ""))
+
+
+def _plateaus(ordered: list[NativePoint]) -> Iterator[NativePoint]:
+    """Yield the first and the last of equal values in a row that are the largest so far, and the first that fell."""
+    last: NativePoint | None = None
+    first: NativePoint | None = None
+    has_fallen = False
+    for point in ordered:
+        if first is not None and point.value < first.value:
+            if not has_fallen:
+                yield point
+            has_fallen = True
+        elif first is None or point.value > first.value:
+            if last is not None:
+                yield last
+            yield point
+            first, last = point, None
+        else:
+            last = point
+    if last is not None:
+        yield last
+
+
+def _grouped(points: Iterable[NativePoint], key: Callable[[NativePoint], _Key]) -> dict[_Key, list[NativePoint]]:
+    groups: defaultdict[_Key, list[NativePoint]] = defaultdict(list)
+    for point in points:
+        groups[key(point)].append(point)
+    return groups
+
+
+def _changes(steps: Iterable[tuple[int, Amount]]) -> tuple[tuple[int, Amount], ...]:
+    """Add up steps; several at one time are one change."""
+    by_time: defaultdict[int, Amount] = defaultdict(int)
+    for at_ns, amount in steps:
+        by_time[at_ns] += amount
+    grown = sorted((at_ns, amount) for at_ns, amount in by_time.items() if amount)
+    return tuple(zip((at_ns for at_ns, _ in grown), accumulate(amount for _, amount in grown), strict=True))
+
+
+def _series_steps(points: list[NativePoint]) -> tuple[list[tuple[int, Amount]], bool]:
+    """Return by how much a series grew when, and whether that is in doubt."""
+    deltas, is_doubtful = _deltas(point for point in points if not point.is_cumulative)
+    streams = []
+    totals = _grouped((point for point in points if point.is_cumulative), lambda point: point.start_ns)
+    for start_ns, own in totals.items():
+        stream, has_fallen = _stream(start_ns, own)
+        streams.append(stream)
+        is_doubtful |= has_fallen
+    if deltas and any(_is_covered(delta, stream, stream.values[-1][0]) for delta in deltas for stream in streams):
+        return _larger(deltas, streams), True
+    steps = [(delta.time_ns, delta.value) for delta in deltas]
+    for stream in streams:
+        steps += _differences(stream.values)
+    return steps, is_doubtful
+
+
+def _deltas(points: Iterable[NativePoint]) -> tuple[list[_Delta], bool]:
+    largest: dict[tuple[int, int], Amount] = {}
+    is_doubtful = False
+    for point in points:
+        times = point.start_ns, point.time_ns
+        is_doubtful |= largest.get(times, point.value) != point.value
+        largest[times] = max(largest.get(times, 0), point.value)
+    return [_Delta(*times, value) for times, value in largest.items()], is_doubtful
+
+
+def _stream(start_ns: int, points: list[NativePoint]) -> tuple[_Stream, bool]:
+    ordered = _in_order(points)
+    highest = list(accumulate((point.value for point in ordered), max))
+    has_fallen = any(point.value < high for point, high in zip(ordered, highest, strict=True))
+    return _Stream(start_ns, tuple(zip((point.time_ns for point in ordered), highest, strict=True))), has_fallen
+
+
+def _differences(values: Iterable[tuple[int, Amount]]) -> Iterator[tuple[int, Amount]]:
+    before: Amount = 0
+    for at_ns, value in values:
+        yield at_ns, value - before
+        before = value
+
+
+def _is_covered(delta: _Delta, stream: _Stream, known_ns: int) -> bool:
+    """Tell whether a delta began before the last time that a process sent totals, and ended after its start."""
+    return delta.time_ns > stream.start_ns and delta.start_ns < known_ns
+
+
+def _larger(deltas: list[_Delta], streams: list[_Stream]) -> list[tuple[int, Amount]]:
+    """Return the steps of a series that was sent in both forms: totals count as far as the deltas beside are less."""
+    times = {delta.time_ns for delta in deltas} | {at_ns for stream in streams for at_ns, _ in stream.values}
+    steps: list[tuple[int, Amount]] = []
+    highest: Amount = 0
+    for now_ns in sorted(times):
+        so_far = [delta for delta in deltas if delta.time_ns <= now_ns]
+        total = _sum(so_far)
+        for stream in streams:
+            known = [value for value in stream.values if value[0] <= now_ns]
+            if known:
+                known_ns, value = known[-1]
+                total += max(value - _sum(delta for delta in so_far if _is_covered(delta, stream, known_ns)), 0)
+        if total > highest:
+            steps.append((now_ns, total - highest))
+            highest = total
+    return steps
+
+
+def _sum(deltas: Iterable[_Delta]) -> Amount:
+    return sum((delta.value for delta in deltas), 0)
