@@ -23,6 +23,8 @@ class ReportedCall(Struct, frozen=True):
     """From the request to the first token of the answer."""
     span_id: str = ""
     """Hex; the span the client sent of it."""
+    key: str = ""
+    """What it is called where telemetry alone knows it."""
     links: tuple[tuple[str, str], ...] = ()
     """Hex trace and span that the client's span points to: the API's own, where it answered with one."""
     attempts: int = 1
@@ -36,6 +38,8 @@ class ReportedTool(Struct, frozen=True):
     """Hex; the span of its run, which is what a program it started gets as ``TRACEPARENT``."""
     is_named: bool = True
     """The client sent the call's id; else (before 2.1.119) the id is a hash of its event."""
+    key: str = ""
+    """What it is called where telemetry alone knows it."""
 
 
 class ReportedTurn(Struct, frozen=True):
@@ -44,3 +48,5 @@ class ReportedTurn(Struct, frozen=True):
     trace_id: str = ""
     span_id: str = ""
     parent_id: str = ""
+    key: str = ""
+    """What it is called where telemetry alone knows it."""

@@ -11,6 +11,7 @@ Nothing else may enter: no clock, no path, no order of files.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 
 _TRACE = blake2b(digest_size=16, person=b"otelb.turn.trace")
@@ -19,6 +20,9 @@ _CALL = blake2b(digest_size=8, person=b"otelb.call")
 _TOOL = blake2b(digest_size=8, person=b"otelb.tool")
 _AGENT = blake2b(digest_size=8, person=b"otelb.agent")
 _EVENT = blake2b(digest_size=16, person=b"otelb.event")
+
+SpanIdOf = Callable[[str], bytes]
+"""From the id of a model call, or of a tool call, to the one of its span."""
 
 
 def turn_trace_id(session_id: str, turn_key: str, ordinal: int) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from sqlite3 import Connection
 
 import msgspec
@@ -70,6 +70,22 @@ def note_shipped(connection: Connection, target: int, session_id: str, revision:
     connection.execute(
         "INSERT OR REPLACE INTO shipped (target, session_id, revision, series) VALUES (?, ?, ?, ?)",
         (target, session_id, revision, _encode_series(series)),
+    )
+
+
+def sent_turns(connection: Connection, target: int, session_id: str) -> dict[tuple[str, int], bytes]:
+    """Return the traces that turns of a session were sent in, by key and ordinal, where the client named them."""
+    rows = connection.execute(
+        "SELECT turn, ordinal, trace_id FROM sent_turns WHERE target = ? AND session_id = ?", (target, session_id)
+    )
+    return {(turn, ordinal): trace_id for turn, ordinal, trace_id in rows}
+
+
+def note_turns(connection: Connection, target: int, session_id: str, traces: Mapping[tuple[str, int], bytes]) -> None:
+    """Note in which traces turns of a session are about to be sent."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO sent_turns (target, session_id, turn, ordinal, trace_id) VALUES (?, ?, ?, ?, ?)",
+        [(target, session_id, turn, ordinal, trace_id) for (turn, ordinal), trace_id in traces.items()],
     )
 
 

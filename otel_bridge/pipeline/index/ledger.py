@@ -10,7 +10,8 @@ from sqlite3 import Connection, DatabaseError
 from msgspec import Struct, field
 
 from otel_bridge import semconv
-from otel_bridge.model import IDLE_TURN_NS
+from otel_bridge.model import IDLE_TURN_NS, Session
+from otel_bridge.pipeline.index.as_sent import as_sent, hashed_ids, is_told
 from otel_bridge.store import ledger as store
 from otel_bridge.store.database import transaction
 from otel_bridge.store.ledger import Series
@@ -76,6 +77,19 @@ class Ledger:
         return signal in self.places and (
             target is None or store.shipped_revision(self._connection, target, session_id) != self._revision(session_id)
         )
+
+    def as_sent(self, session: Session) -> Session:
+        """Return a session under the ids its spans were sent under, before any more of it is sent."""
+        if Signal.TRACES not in self.places or not is_told(session):
+            return session
+        target = self._target(Signal.TRACES)
+        traces = store.sent_turns(self._connection, target, session.id)
+        sent = store.sent_keys(self._connection, target, set(hashed_ids(session)))
+        session, named = as_sent(session, traces, sent)
+        if new := {turn: trace_id for turn, trace_id in named.items() if turn not in traces}:
+            with transaction(self._connection):
+                store.note_turns(self._connection, target, session.id, new)
+        return session
 
     def start(self, signal: Signal, session_id: str) -> None:
         """Begin to send a session's items of a signal."""

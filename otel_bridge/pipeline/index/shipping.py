@@ -116,7 +116,7 @@ class Shipper:
             if self._ledger.lacking(signal, session_id) or (signal is Signal.TRACES and is_idle)
         ]
         try:
-            session = self._library[session_id]
+            session = self._ledger.as_sent(self._library[session_id])
         except ForeignFormatError:  # only an older version could tell: its rows are all there is
             for signal in signals:
                 self._ledger.start(signal, session_id)

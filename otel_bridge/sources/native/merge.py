@@ -9,14 +9,16 @@ from __future__ import annotations
 from msgspec import structs
 
 from otel_bridge.model import ModelCall, ToolCall, Turn
-from otel_bridge.reported import ReportedCall
+from otel_bridge.reported import ReportedCall, ReportedTool, ReportedTurn
 from otel_bridge.sources.native.match import counts_rightly
 from otel_bridge.sources.transcript.calls import Pricer
 
 
 def merged_call(call: ModelCall, native: ModelCall, price: Pricer) -> ModelCall:
     """Return a recorded call with what its event adds (its tool calls are merged on their own)."""
-    reported = structs.replace(native.reported or ReportedCall(), is_unrecorded=False, cost_is_own=False)
+    reported = structs.replace(
+        native.reported or ReportedCall(), is_unrecorded=False, cost_is_own=False, key=native.key
+    )
     merged = structs.replace(
         _with_final_output(call, native, price),
         started_ns=native.started_ns if native.started_ns < native.ended_ns else min(call.started_ns, native.ended_ns),
@@ -64,7 +66,7 @@ def merged_tool(tool: ToolCall, native: ToolCall) -> ToolCall:
         executable=tool.executable or native.executable,
         result_bytes=tool.result_bytes or native.result_bytes,
         commits=tool.commits or native.commits,
-        reported=native.reported,
+        reported=structs.replace(native.reported or ReportedTool(), key=native.id),
     )
 
 
@@ -77,5 +79,5 @@ def merged_turn(turn: Turn, native: Turn) -> Turn:
         hooks=turn.hooks or native.hooks,
         closing_hooks=turn.closing_hooks or native.closing_hooks,
         compactions=turn.compactions or native.compactions,
-        reported=native.reported,
+        reported=structs.replace(native.reported or ReportedTurn(), key=native.key),
     )

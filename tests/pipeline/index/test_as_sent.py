@@ -1,0 +1,116 @@
+"""One span for each call, whoever tells of it first: transcripts, telemetry, or both in pieces."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from otel_bridge import semconv
+from otel_bridge.pipeline.index.natives import take_records
+from otel_bridge.sources.native.records import NativeRecord, NativeSpan
+from tests.captures import RUNS
+from tests.pipeline.index.receiver import Receiver, ids, ship
+from tests.pipeline.index.test_natives import JOINED, records_of, take, transcripts_come
+from tests.pipeline.index.world import World
+
+CHAT = "chat"
+
+
+def kinds(receiver: Receiver) -> Counter[str]:
+    return Counter(str(span.attributes[semconv.OPERATION_NAME]) for span in receiver.spans)
+
+
+@pytest.fixture(params=RUNS)
+def run(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def at_once(run: str, tmp_path: Path) -> Receiver:
+    """Return what is sent when everything was there before."""
+    world, receiver = World(tmp_path / "at-once"), Receiver()
+    transcripts_come(run, world)
+    take(world, records_of(run))
+    ship(world, receiver)
+    return receiver
+
+
+def test_telemetry_that_comes_late_doubles_no_span(run: str, at_once: Receiver, tmp_path: Path) -> None:
+    """What telemetry alone knows is added to the traces that went before; nothing is sent again under another id."""
+    world, receiver = World(tmp_path / "late"), Receiver()
+    transcripts_come(run, world)
+    ship(world, receiver)
+    recorded = kinds(receiver)
+    take(world, records_of(run))
+    ship(world, receiver)
+    assert kinds(receiver) == kinds(at_once)
+    assert recorded <= kinds(receiver)
+    assert set(ids(receiver.spans).values()) == {1}
+
+
+def test_transcripts_that_come_late_double_no_span(run: str, at_once: Receiver, tmp_path: Path) -> None:
+    """The calls that telemetry told of stay what they are called there."""
+    world, receiver = World(tmp_path / "late"), Receiver()
+    take(world, records_of(run))
+    ship(world, receiver)
+    told = kinds(receiver)
+    transcripts_come(run, world)
+    ship(world, receiver)
+    assert kinds(receiver)[CHAT] == kinds(at_once)[CHAT]
+    assert told <= kinds(receiver)
+    assert set(ids(receiver.spans).values()) == {1}
+
+
+@pytest.mark.parametrize("run", JOINED, indirect=True)
+def test_spans_of_the_client_keep_their_ids_and_traces(run: str, at_once: Receiver) -> None:
+    """A program the client started finds its parent."""
+    spans = [record for record in records_of(run) if isinstance(record, NativeSpan)]
+    requests = {(span.trace_id, span.span_id) for span in spans if span.span_type == "llm_request"}
+    sent = {(span.trace_id, span.span_id) for span in at_once.spans}
+    assert requests <= sent
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("run", JOINED, indirect=True)
+def test_any_order_of_arrival_sends_each_span_once(run: str, at_once: Receiver, seed: int, tmp_path: Path) -> None:
+    """Pieces of telemetry, the transcripts somewhere between, something shipped after each step."""
+    records = records_of(run)
+    assert_once(run, at_once, [records[at::4] for at in range(4)], seed, World(tmp_path / "any"))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("run", sorted({*RUNS} - {*JOINED}), indirect=True)
+def test_telemetry_without_ids_sends_each_span_once(run: str, at_once: Receiver, seed: int, tmp_path: Path) -> None:
+    """As clients send it, one moment after the other: before 2.1.181 calls are known by their times alone."""
+    records = sorted(records_of(run), key=ended_ns)
+    size = len(records) // 4 + 1
+    pieces = [records[at : at + size] for at in range(0, len(records), size)]
+    assert_once(run, at_once, pieces, seed, World(tmp_path / "any"), in_order=True)
+
+
+def ended_ns(record: NativeRecord) -> int:
+    return record.end_ns if isinstance(record, NativeSpan) else record.time_ns
+
+
+def assert_once(
+    run: str, at_once: Receiver, pieces: list[list[NativeRecord]], seed: int, world: World, *, in_order: bool = False
+) -> None:
+    chance, receiver = random.Random(seed), Receiver()
+    steps: list[list[NativeRecord] | None] = [*pieces]
+    if not in_order:
+        chance.shuffle(steps)
+    steps.insert(chance.randrange(len(steps) + 1), None)
+    for step in steps:
+        if step is None:
+            transcripts_come(run, world)
+        else:
+            take_records(world.place, step)
+            world.update()
+        if chance.random() < 0.7:
+            ship(world, receiver)
+    ship(world, receiver)
+    assert set(ids(receiver.spans).values()) == {1}
+    assert kinds(receiver)[CHAT] == kinds(at_once)[CHAT]
