@@ -82,7 +82,7 @@ class _Join:
             started_ns=min(self._recorded.started_ns, *(turn.started_ns for turn in turns)),
             ended_ns=max(self._recorded.ended_ns, self._native.ended_ns),
         )
-        return _with_balance(_with_quality(joined), self._recorded)
+        return _with_balance(_with_quality(joined, self._recorded), self._recorded)
 
     def _add(self, unknown: Iterable[_Seat]) -> None:
         """Find a place for each call that no transcript has: its agent's, else its turn's."""
@@ -214,14 +214,17 @@ def in_order(calls: tuple[ModelCall, ...], added: Iterable[ModelCall]) -> tuple[
     return (*merged, *reversed(waiting))
 
 
-def _with_quality(session: Session) -> Session:
+def _with_quality(session: Session, recorded: Session) -> Session:
     calls = list(session.calls())
+    open_before = {tool.id for tool in recorded.tool_calls() if not tool.is_finished}
+    answered = sum(1 for tool in session.tool_calls() if tool.is_finished and tool.id in open_before)
     unpriced = [call.model for call in calls if call.cost_usd is None]
     quality = structs.replace(
         session.quality,
         lower_bound_calls=sum(call.output_is_lower_bound for call in calls),
         unpriced_calls=len(unpriced),
         unpriced_models=tuple(sorted(set(unpriced))),
+        unfinished_tool_calls=max(0, session.quality.unfinished_tool_calls - answered),
     )
     return structs.replace(session, quality=quality)
 

@@ -16,10 +16,10 @@ TURN_REACH_NS = (-10_000_000_000, 10_000_000_000)
 """How far a prompt's event may be from its line: both are written as the turn begins."""
 
 
-def call_pairs(recorded: Iterable[ModelCall], native: Iterable[ModelCall]) -> dict[str, ModelCall]:
+def call_pairs(recorded: Iterable[ModelCall], native: Sequence[ModelCall]) -> dict[str, ModelCall]:
     """Return the native call of each recorded one that has one, by the recorded one's key.
 
-    By request id where the event has one (2.1.181+), and then never by time: parallel sub-agents would be mixed up.
+    By request id where both have one (2.1.181+), and then never by time: parallel sub-agents would be mixed up.
     Else the same model and the nearest end, one to one. Clients that count prompts rightly (2.1.50) get the pairs with
     equal prompts first: of two calls that end within a millisecond, one a sub-agent's, time alone took the wrong one in
     3 of 42. Older ones count prompts twice (1.0.60) or not at all (2.0.30), there only time is left, and enough.
@@ -30,13 +30,12 @@ def call_pairs(recorded: Iterable[ModelCall], native: Iterable[ModelCall]) -> di
     for call in sorted(own, key=lambda call: call.key != call.request_id):  # the one that bears the id as its key first
         if call.request_id is not None and call.request_id in named:
             pairs[call.key] = named.pop(call.request_id)
-    left = [call for call in own if call.key not in pairs]
-    nameless = sorted((call for call in native if call.request_id is None), key=lambda call: (call.ended_ns, call.key))
+    told = sorted(native, key=lambda call: (call.ended_ns, call.key))
     for is_pair in (_has_same_prompt, _has_same_model):
         taken = {event.key for event in pairs.values()}
         for call, event in nearest_pairs(
-            [(call.ended_ns, call) for call in left if call.key not in pairs],
-            [(event.ended_ns, event) for event in nameless if event.key not in taken],
+            [(call.ended_ns, call) for call in own if call.key not in pairs],
+            [(event.ended_ns, event) for event in told if event.key not in taken],
             CALL_REACH_NS,
             is_pair,
         ):
@@ -45,14 +44,14 @@ def call_pairs(recorded: Iterable[ModelCall], native: Iterable[ModelCall]) -> di
 
 
 def _has_same_model(call: ModelCall, event: ModelCall) -> bool:
-    return call.model == event.model
+    return call.model == event.model and (call.request_id is None or event.request_id is None)
 
 
 def _has_same_prompt(call: ModelCall, event: ModelCall) -> bool:
     mine, told = call.usage, event.usage
     prompt = mine.input_tokens, mine.cache_read_tokens, mine.cache_write_tokens
     is_same = prompt == (told.input_tokens, told.cache_read_tokens, told.cache_write_tokens)
-    return is_same and call.model == event.model and counts_rightly(event.context.version)
+    return is_same and _has_same_model(call, event) and counts_rightly(event.context.version)
 
 
 def counts_rightly(version: str | None) -> bool:

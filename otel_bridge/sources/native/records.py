@@ -1,8 +1,10 @@
 """What is kept of Claude Code's own telemetry: one small struct per log event and span (pure).
 
 Texts (prompts, answers, commands, tool input and output, messages of errors) are never kept. A field that is ``None``
-was not sent: many are gated by the client's settings or newer than the client (``contract.json`` says since when).
-Records are stored as MessagePack and told apart by their first element.
+was not sent: many are gated by the client's settings or newer than the client (``contract.tsv`` says since when).
+Records are stored as MessagePack and told apart by their first element. Stored bytes are kept for years: a new field
+goes to the end of its struct and has a default, and ``NativeEvent``, which stands before the fields of all events,
+never changes.
 """
 
 from __future__ import annotations

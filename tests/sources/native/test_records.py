@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +36,22 @@ def test_no_two_records_are_taken_for_one(run: str) -> None:
 def test_order_and_repeats_leave_no_trace(order: list[int], repeats: list[ApiRequest]) -> None:
     """The distinct records are the same list, however they arrived."""
     assert distinct([*repeats, *(ALL[place] for place in order)]) == distinct(ALL)
+
+
+def test_stored_bytes_are_read_for_years() -> None:
+    """Bytes written by the first version are read, and a record is known by the same key; new fields take defaults."""
+    stored = bytes.fromhex(
+        "dc001cab6170695f72657175657374a1730104c0c400c400c0c0c000a16da3302e31c000000000c0c0c0c0c0c0c0c0c0c0"
+    )
+    assert unpack(stored) == REQUEST
+    assert pack(REQUEST) == stored
+    span = NativeSpan("s", b"t" * 16, b"s" * 8, b"", "tool", 1, 2)
+    assert [record_key(REQUEST).hex(), record_key(span).hex()] == [
+        "18210dc083fa5fcdae382950a3dd0cdb",
+        "a6a59dcf9885f7663e29e527419cfce4",
+    ]
+    shorter = msgspec.msgpack.decode(pack(span))[:-3]
+    assert unpack(msgspec.msgpack.encode(shorter)) == span
 
 
 def test_any_difference_makes_another_event() -> None:
