@@ -165,22 +165,23 @@ def _is_covered(delta: _Delta, stream: _Stream, known_ns: int) -> bool:
 
 
 def _larger(deltas: list[_Delta], streams: list[_Stream]) -> list[tuple[int, Amount]]:
-    """Return the steps of a series that was sent in both forms: totals count as far as the deltas beside are less."""
+    """Return the steps of a series that was sent in both forms: of what both may say, the larger."""
     times = {delta.time_ns for delta in deltas} | {at_ns for stream in streams for at_ns, _ in stream.values}
     steps: list[tuple[int, Amount]] = []
     highest: Amount = 0
     for now_ns in sorted(times):
         so_far = [delta for delta in deltas if delta.time_ns <= now_ns]
-        total = _sum(so_far)
-        for stream in streams:
-            known = [value for value in stream.values if value[0] <= now_ns]
-            if known:
-                known_ns, value = known[-1]
-                total += max(value - _sum(delta for delta in so_far if _is_covered(delta, stream, known_ns)), 0)
+        known = [(stream, *newest) for stream in streams if (newest := _newest(stream, now_ns))]
+        covered = _sum(x for x in so_far if any(_is_covered(x, stream, known_ns) for stream, known_ns, _ in known))
+        total = _sum(so_far) - covered + max(covered, sum(value for _, _, value in known))
         if total > highest:
             steps.append((now_ns, total - highest))
             highest = total
     return steps
+
+
+def _newest(stream: _Stream, now_ns: int) -> tuple[int, Amount] | None:
+    return max((value for value in stream.values if value[0] <= now_ns), default=None)
 
 
 def _sum(deltas: Iterable[_Delta]) -> Amount:

@@ -1,0 +1,58 @@
+"""The counters of recorded runs of five client versions, to the last digit."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from decimal import Decimal
+
+import pytest
+
+from otel_bridge import counters
+from tests.captures import RUNS, native_account
+from tests.native import metric_requests
+from tests.native_metrics import as_totals, folded_sums, native_counters, recorded_sums
+from tests.waterfall import exact
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_counters_are_the_sums_of_the_recording(run: str) -> None:
+    """Every counter of every session, under every attribute that matters, and no other; nothing is in doubt."""
+    assert folded_sums(metric_requests(run)) == recorded_sums(run)
+    assert sum(found.doubt_count for found in native_counters(run).values()) == 0
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_counters_are_those_of_the_account(run: str) -> None:
+    """Cost and tokens by session, model and source are those that another reading of the recording found."""
+    account = native_account(run)
+    usd: dict[tuple[str | None, ...], Decimal] = {}
+    tokens: defaultdict[tuple[str | None, ...], Counter[str]] = defaultdict(Counter)
+    for session_id, found in native_counters(run).items():
+        for counter in found.counters:
+            key = session_id, counter.label("model"), counter.label("query_source")
+            if counter.name == counters.COST:
+                usd[key] = Decimal(counter.total)
+            elif counter.name == counters.TOKENS:
+                tokens[key][counter.label("type") or ""] += int(counter.total)
+    assert usd == {(row.session_id, row.model, row.query_source): exact(row.usd) for row in account.cost_usage}
+    assert tokens == {
+        (row.session_id, row.model, row.query_source): Counter(
+            input=row.input, output=row.output, cacheRead=row.cacheRead, cacheCreation=row.cacheCreation
+        )
+        for row in account.token_usage
+    }
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_repeats_change_nothing(run: str) -> None:
+    """A sender that did not get our answer sends a request again, later ones first."""
+    requests = list(metric_requests(run))
+    assert folded_sums([*requests, *reversed(requests)]) == recorded_sums(run)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_totals_say_what_differences_say(run: str) -> None:
+    """Sent as totals, restarted anywhere, the counters are those of the recording."""
+    requests = list(metric_requests(run))
+    for restart_at in range(len(requests) + 1):
+        assert folded_sums(as_totals(requests, restart_at)) == recorded_sums(run)
