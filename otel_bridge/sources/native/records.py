@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 from hashlib import blake2b
+from typing import get_args
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 Scalar = str | bool | int | float
 
@@ -198,6 +199,9 @@ AnyEvent = (
 )
 NativeRecord = AnyEvent | NativeSpan
 
+_DEFAULTS = {kind: [(field.name, field.default) for field in structs.fields(kind)] for kind in get_args(AnyEvent)}
+"""Name and default of each field; what must be given has a default that nothing equals."""
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(NativeRecord).decode
 
@@ -218,10 +222,16 @@ def unpack(data: bytes) -> NativeRecord:
 
 
 def record_key(record: NativeRecord) -> bytes:
-    """Return the 16 bytes that identify a record: a span's ids, all that an event says. Sent twice, it is one."""
+    """Return the 16 bytes that identify a record: a span's ids, all that an event says. Sent twice, it is one.
+
+    Fields that were not sent do not count: a field added to the structs later changes no key of older clients.
+    """
     if isinstance(record, NativeSpan):
         return blake2b(record.trace_id + record.span_id, digest_size=16, person=b"otelb.nspan").digest()
-    return blake2b(_encode(record), digest_size=16, person=b"otelb.nevent").digest()
+    defaults = _DEFAULTS[type(record)]
+    said = {name: value for name, default in defaults if (value := getattr(record, name)) != default}
+    name = type(record).__struct_config__.tag
+    return blake2b(_encode((name, said)), digest_size=16, person=b"otelb.nevent").digest()
 
 
 def by_session(records: Iterable[NativeRecord]) -> dict[str, list[NativeRecord]]:
@@ -236,10 +246,15 @@ def distinct(records: Iterable[NativeRecord]) -> list[NativeRecord]:
     """Return each record once, in an order that does not depend on the one they arrived in."""
     kept: dict[bytes, tuple[tuple[int, int, bytes], NativeRecord]] = {}
     for record in records:
-        key, place = record_key(record), _place(record)
+        place = _place(record)
+        key = record.trace_id + record.span_id if isinstance(record, NativeSpan) else place[2]
         if key not in kept or place < kept[key][0]:
             kept[key] = place, record
-    return [record for _, record in sorted(kept.values(), key=lambda item: item[0])]
+    return [record for _, record in sorted(kept.values(), key=_placed)]
+
+
+def _placed(item: tuple[tuple[int, int, bytes], NativeRecord]) -> tuple[int, int, bytes]:
+    return item[0]
 
 
 def _place(record: NativeRecord) -> tuple[int, int, bytes]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -171,6 +171,7 @@ def test_joined_session_keeps_the_conventions(run: str, transcripts: dict[str, d
 
 
 @pytest.mark.parametrize("run", ["1.0.60/basic", "2.1.50/turns", "2.1.329/compact"])
+@settings(deadline=None)
 @given(data=st.data())
 def test_arrival_leaves_no_trace(run: str, data: st.DataObject, transcripts: dict[str, dict[str, Session]]) -> None:
     """However records arrive, shuffled, repeated or in pieces joined again and again, the session is the same."""

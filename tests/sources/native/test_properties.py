@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from otel_bridge.convert import ConvertOptions, session_events, session_spans
@@ -34,6 +34,7 @@ def keys_in(found: list[NativeRecord]) -> set[str]:
     return {call_key(record) for record in distinct(found) if isinstance(record, ApiRequest)}
 
 
+@settings(deadline=None)
 @given(found=records)
 def test_every_request_is_one_call(found: list[NativeRecord]) -> None:
     """No request is lost and none is counted twice, whatever agents and prompts its event names."""
@@ -42,6 +43,7 @@ def test_every_request_is_one_call(found: list[NativeRecord]) -> None:
     assert calls_of(session) == Counter(keys_in(found))
 
 
+@settings(deadline=None)
 @given(found=records)
 def test_every_tool_call_is_there_once(found: list[NativeRecord]) -> None:
     """Every result of a tool is in the session once, however many turns and agents claim it."""
@@ -51,6 +53,7 @@ def test_every_tool_call_is_there_once(found: list[NativeRecord]) -> None:
     assert max(tools.values(), default=0) <= 1
 
 
+@settings(deadline=None)
 @given(found=records, data=st.data())
 def test_arrival_leaves_no_trace(found: list[NativeRecord], data: st.DataObject) -> None:
     """Shuffled and repeated records give the same session."""
@@ -58,6 +61,7 @@ def test_arrival_leaves_no_trace(found: list[NativeRecord], data: st.DataObject)
     assert native_session(SESSION, again, LATER_NS) == native_session(SESSION, found, LATER_NS)
 
 
+@settings(deadline=None)
 @given(found=records)
 def test_spans_have_ids_of_their_own(found: list[NativeRecord]) -> None:
     """No two spans of a session share an id, and every parent inside it is there."""
@@ -72,6 +76,7 @@ def test_spans_have_ids_of_their_own(found: list[NativeRecord]) -> None:
     assert len({(span.trace_id, span.span_id) for span in spans}) == len(spans)
 
 
+@settings(deadline=None)
 @given(recorded=sessions, found=records)
 def test_joining_loses_no_call(recorded: Session, found: list[NativeRecord]) -> None:
     """Every call of either side is in the joined session, and none is there more often than in its transcript."""
@@ -84,6 +89,7 @@ def test_joining_loses_no_call(recorded: Session, found: list[NativeRecord]) -> 
     assert all(joined[key] == 1 for key in added)
 
 
+@settings(deadline=None)
 @given(recorded=sessions, found=records, data=st.data())
 def test_order_of_joining_leaves_no_trace(recorded: Session, found: list[NativeRecord], data: st.DataObject) -> None:
     """A transcript and the same records give the same session in whatever order they came."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
@@ -162,6 +162,7 @@ def test_unused_events_are_counted() -> None:
     assert read_logs(logs(log_record("plugin_loaded", {}))).unused == {"plugin_loaded": 1}
 
 
+@settings(deadline=None)
 @given(value=st.one_of(st.text(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.booleans()))
 def test_no_value_stops_us(value: Any) -> None:
     """Whatever an attribute holds, reading goes on."""

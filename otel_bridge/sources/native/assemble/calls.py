@@ -15,8 +15,7 @@ from otel_bridge.model import (
 )
 from otel_bridge.reported import ReportedCall
 from otel_bridge.sources.native.assemble.lanes import source_kind
-from otel_bridge.sources.native.assemble.once import call_key
-from otel_bridge.sources.native.assemble.times import started_ns
+from otel_bridge.sources.native.assemble.once import KeyedRequest
 from otel_bridge.sources.native.records import ApiFailure, ApiRequest, CompactionDone, HookDone
 from otel_bridge.sources.native.spans import SpanIndex, text, whole
 from otel_bridge.sources.transcript.calls import Pricer
@@ -44,7 +43,7 @@ def terms_of(request: ApiRequest) -> Terms:
 
 
 def model_call(
-    request: ApiRequest,
+    keyed: KeyedRequest,
     tools: tuple[ToolCall, ...],
     spans: SpanIndex,
     price: Pricer | None,
@@ -53,6 +52,7 @@ def model_call(
     follows_compaction: bool = False,
 ) -> ModelCall:
     """Return the call an event reports, with the client's own tokens and cost; one it does not price, we do."""
+    request = keyed.request
     usage, terms, cost = usage_of(request), terms_of(request), request.cost_usd
     if cost is None and price is not None:
         cost = price(request.model, usage, request.time_ns, terms, ())
@@ -60,10 +60,10 @@ def model_call(
     reason = text(span, "stop_reason") if span is not None else None
     asked_for = text(span, "model") if span is not None else None
     return ModelCall(
-        key=call_key(request),
+        key=keyed.key,
         message_id="",
         model=request.model,
-        started_ns=started_ns(request),
+        started_ns=keyed.started_ns,
         ended_ns=request.time_ns,
         usage=usage,
         terms=terms,

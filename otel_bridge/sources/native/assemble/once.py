@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
+from otel_bridge.sources.native.assemble.times import started_ns
 from otel_bridge.sources.native.records import AnyEvent, ApiRequest, ToolDecision, ToolResult, record_key
 
 
 def call_key(request: ApiRequest) -> str:
     """Return what identifies a call: the request id (2.1.181+), else a hash of the event."""
     return request.request_id or record_key(request).hex()
+
+
+class KeyedRequest(NamedTuple):
+    """A request with what it is sorted and found by."""
+
+    started_ns: int
+    ended_ns: int
+    key: str
+    request: ApiRequest
+
+
+def keyed_requests(events: Iterable[AnyEvent]) -> list[KeyedRequest]:
+    """Return the requests among events in the order they began; no two have one key."""
+    requests = (event for event in events if isinstance(event, ApiRequest))
+    return sorted(
+        (KeyedRequest(started_ns(request), request.time_ns, call_key(request), request) for request in requests),
+        key=lambda keyed: keyed[:3],
+    )
 
 
 def each_once(events: Sequence[AnyEvent]) -> list[AnyEvent]:

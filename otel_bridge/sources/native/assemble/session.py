@@ -25,9 +25,8 @@ from otel_bridge.reported import AUXILIARY
 from otel_bridge.sources.native.assemble.agents import AgentTree, LaneParts, find_parents
 from otel_bridge.sources.native.assemble.calls import api_error, compaction, hook_run, model_call
 from otel_bridge.sources.native.assemble.lanes import MAIN_LANE, Lanes, source_kind
-from otel_bridge.sources.native.assemble.once import call_key, each_once, result_ids
+from otel_bridge.sources.native.assemble.once import each_once, keyed_requests, result_ids
 from otel_bridge.sources.native.assemble.span_events import events_of_spans
-from otel_bridge.sources.native.assemble.times import started_ns
 from otel_bridge.sources.native.assemble.tools import Askers, ToolRun, tool_call, tool_runs
 from otel_bridge.sources.native.assemble.turns import PromptFinder, TurnEvents, deal_out
 from otel_bridge.sources.native.interactions import Interaction, Opening, interactions
@@ -77,7 +76,7 @@ class _NativeAssembly:
         self._refused = {event.request_id for event in self._events if isinstance(event, ApiRefusal)} - {None}
 
     def session(self) -> Session:
-        finder = PromptFinder(self._events, self._spans)
+        finder = PromptFinder(self._events)
         parts = deal_out(self._events, finder, self._lanes)
         openings = [
             Opening(part.key, part.ordinal, part.started_ns(), part.prompt.length if part.prompt else None)
@@ -160,26 +159,23 @@ class _NativeAssembly:
         return {lane: LaneParts(own, self._calls(own, runs_by_lane.get(lane, []))) for lane, own in by_lane.items()}
 
     def _calls(self, events: Sequence[AnyEvent], runs: Sequence[ToolRun]) -> tuple[ModelCall, ...]:
-        requests = sorted(
-            (event for event in events if isinstance(event, ApiRequest)),
-            key=lambda request: (started_ns(request), request.time_ns, call_key(request)),
-        )
+        requests = keyed_requests(events)
         compacted = [event.time_ns for event in events if isinstance(event, CompactionDone) and event.succeeded]
         tools: dict[str, list[ToolRun]] = {}
         askers = Askers(requests)
         for run in runs:
             if (asker := askers.of(run)) is not None:
-                tools.setdefault(call_key(asker), []).append(run)
+                tools.setdefault(asker, []).append(run)
         return tuple(
             model_call(
-                request,
-                tuple(tool_call(run, self._spans) for run in tools.get(call_key(request), ())),
+                keyed,
+                tuple(tool_call(run, self._spans) for run in tools.get(keyed.key, ())),
                 self._spans,
                 self._price,
-                is_refused=request.request_id in self._refused,
-                follows_compaction=any(at_ns <= started_ns(request) for at_ns in compacted),
+                is_refused=keyed.request.request_id in self._refused,
+                follows_compaction=any(at_ns <= keyed.started_ns for at_ns in compacted),
             )
-            for request in requests
+            for keyed in requests
         )
 
 

@@ -12,11 +12,11 @@ from otel_bridge.model import RecordContext, ToolCall
 from otel_bridge.reported import AUXILIARY, ReportedTool
 from otel_bridge.sources.native.assemble.calls import OTHER
 from otel_bridge.sources.native.assemble.lanes import SLACK_NS, source_kind
-from otel_bridge.sources.native.assemble.once import call_key
+from otel_bridge.sources.native.assemble.once import KeyedRequest
 from otel_bridge.sources.native.assemble.times import started_ns
 from otel_bridge.sources.native.events import MCP_TOOL
 from otel_bridge.sources.native.pairs import nearest_pairs
-from otel_bridge.sources.native.records import AnyEvent, ApiRequest, ToolDecision, ToolResult, record_key
+from otel_bridge.sources.native.records import AnyEvent, ToolDecision, ToolResult, record_key
 from otel_bridge.sources.native.spans import BY_USER, SpanIndex
 from otel_bridge.vcs import Commit
 
@@ -27,22 +27,14 @@ AGENT_TOOLS = frozenset({"Task", "Agent"})
 
 
 class ToolRun(Struct, frozen=True):
-    """A tool call as events tell it: it ran, or it was refused. One of the two is there."""
+    """A tool call as events tell it: it ran, or it was refused."""
 
+    id: str
+    """``tool_use_id``, else a hash of the event (before 2.1.119)."""
+    event: ToolResult | ToolDecision
+    """The one that tells most."""
     result: ToolResult | None
     decision: ToolDecision | None
-
-    @property
-    def event(self) -> ToolResult | ToolDecision:
-        """The event that tells most."""
-        event = self.result or self.decision
-        assert event is not None
-        return event
-
-    @property
-    def id(self) -> str:
-        """``tool_use_id``, else a hash of the event (before 2.1.119)."""
-        return self.event.tool_id or record_key(self.event).hex()
 
     @property
     def started_ns(self) -> int:
@@ -53,16 +45,15 @@ class ToolRun(Struct, frozen=True):
 class Askers:
     """Finds the request that asked for a tool call, among those of one agent in one turn."""
 
-    def __init__(self, requests: Sequence[ApiRequest]) -> None:
-        self._by_id = {request.request_id: request for request in requests if request.request_id}
-        own = [request for request in requests if source_kind(request.query_source) != AUXILIARY]
-        self._begun = sorted(own, key=lambda request: (started_ns(request), call_key(request)))
-        self._starts = [started_ns(request) for request in self._begun]
+    def __init__(self, requests: Sequence[KeyedRequest]) -> None:
+        self._by_id = {keyed.request.request_id: keyed.key for keyed in requests if keyed.request.request_id}
+        self._begun = [keyed for keyed in requests if source_kind(keyed.request.query_source) != AUXILIARY]
+        self._starts = [keyed.started_ns for keyed in self._begun]
 
-    def of(self, run: ToolRun) -> ApiRequest | None:
-        """Return the request that the tool call names (2.1.329), else the latest begun before it ran."""
+    def of(self, run: ToolRun) -> str | None:
+        """Return the key of the request that the tool call names (2.1.329), else of the latest begun before it ran."""
         place = bisect_right(self._starts, run.started_ns)
-        latest = self._begun[place - 1] if place else None
+        latest = self._begun[place - 1].key if place else None
         return self._by_id.get(run.event.request_id or "", latest)
 
 
@@ -77,13 +68,21 @@ def tool_runs(
     results = [event for event in events if isinstance(event, ToolResult)]
     decisions = [event for event in events if isinstance(event, ToolDecision)]
     pairs = _pairs(results, decisions)
-    runs = [ToolRun(result, decisions[pairs[at]] if at in pairs else None) for at, result in enumerate(results)]
+    runs = [_run(result, decisions[pairs[at]] if at in pairs else None) for at, result in enumerate(results)]
     taken = set(pairs.values())
     for at, decision in enumerate(decisions):
         is_told = decision.tool_id not in ran and decision.request_id not in auxiliary_requests
         if at not in taken and decision.decision == REJECT and is_told:
-            runs.append(ToolRun(None, decision))
+            runs.append(ToolRun(_id(decision), decision, None, decision))
     return sorted(runs, key=lambda run: (run.event.time_ns, run.id))
+
+
+def _run(result: ToolResult, decision: ToolDecision | None) -> ToolRun:
+    return ToolRun(_id(result), result, result, decision)
+
+
+def _id(event: ToolResult | ToolDecision) -> str:
+    return event.tool_id or record_key(event).hex()
 
 
 def tool_call(run: ToolRun, spans: SpanIndex) -> ToolCall:

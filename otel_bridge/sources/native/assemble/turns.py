@@ -11,7 +11,6 @@ from otel_bridge.model import IDLE_TURN_NS
 from otel_bridge.sources.native.assemble.lanes import MAIN_LANE, Lanes
 from otel_bridge.sources.native.assemble.times import started_ns
 from otel_bridge.sources.native.records import AnyEvent, UserPrompt, record_key
-from otel_bridge.sources.native.spans import SpanIndex
 
 NO_PROMPT = "start"
 """Key of what came before the first prompt of a session without any."""
@@ -40,14 +39,14 @@ class TurnEvents(Struct):
 class PromptFinder:
     """Finds the prompt of an event: it names it (2.1.50+), or its trace does, or it came last before it."""
 
-    def __init__(self, events: Sequence[AnyEvent], spans: SpanIndex) -> None:
+    def __init__(self, events: Sequence[AnyEvent]) -> None:
         self._by_trace: dict[bytes, str] = {}
         for event in events:
             if event.prompt_id and event.trace_id:
                 self._by_trace.setdefault(event.trace_id, event.prompt_id)
         self.prompts = [event for event in events if isinstance(event, UserPrompt)]
         self._times = [prompt.time_ns for prompt in self.prompts]
-        self._spans = spans
+        self._keys = [prompt_key(prompt) for prompt in self.prompts]
 
     def key(self, event: AnyEvent) -> str:
         """Return the key of the turn an event belongs to."""
@@ -64,7 +63,7 @@ class PromptFinder:
     def before(self, at_ns: int) -> str:
         """Return the latest prompt up to a time, else the first one."""
         place = max(bisect_right(self._times, at_ns) - 1, 0)
-        return prompt_key(self.prompts[place]) if self.prompts else NO_PROMPT
+        return self._keys[place] if self._keys else NO_PROMPT
 
 
 def prompt_key(prompt: UserPrompt) -> str:
