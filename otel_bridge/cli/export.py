@@ -137,7 +137,7 @@ class _Run(NamedTuple):
                 sink,
                 self.options,
                 signals=self.signals,
-                unaware=library.unaware,
+                lesser_views=library.lesser_views,
                 progress=lambda _: set_progress(next(done), len(library.session_ids)),
             )
 

@@ -63,13 +63,13 @@ def export_sessions(
     options: ConvertOptions,
     *,
     signals: Collection[Signal] = tuple(Signal),
-    unaware: Callable[[str], Session | None] = lambda _: None,
+    lesser_views: Callable[[str], Iterable[Session]] = lambda _: (),
     progress: Callable[[Session], None] = lambda _: None,
 ) -> ExportSummary:
     """Convert and send sessions one by one; close the sink and return the summary.
 
-    ``unaware`` gives a fork as it looks without its origin. On any exception the sink is aborted, so that a file it was
-    writing is not published half.
+    ``lesser_views`` gives a session as who knows less sees it. On any exception the sink is aborted, so that a file it
+    was writing is not published half.
     """
     summary = ExportSummary()
     merged = MergedMetrics(options)
@@ -77,7 +77,7 @@ def export_sessions(
         for session in sessions:
             count_session(summary, session, include_open=options.include_open)
             for signal in (signal for signal in Signal if signal in signals):
-                for batch in session_batches(signal, session, options, unaware):
+                for batch in session_batches(signal, session, options, lesser_views):
                     count_batch(summary, batch)
                     sink.send(batch)
             if Signal.METRICS in signals and not options.metrics_by_session:
@@ -97,7 +97,7 @@ def session_batches(
     signal: Signal,
     session: Session,
     options: ConvertOptions,
-    unaware: Callable[[str], Session | None],
+    lesser_views: Callable[[str], Iterable[Session]],
     wants_open: Callable[[Turn], bool] = lambda _: False,
 ) -> Iterator[Batch]:
     """Yield what a session is as a signal; of turns that may still grow, those that are wanted."""
@@ -107,7 +107,7 @@ def session_batches(
         case Signal.LOGS:
             yield from session_events(session, options)
         case Signal.METRICS if options.metrics_by_session:
-            yield from session_metrics(session, options, unaware(session.id))
+            yield from session_metrics(session, options, lesser_views(session.id))
 
 
 def count_batch(summary: ExportSummary, batch: Batch) -> None:

@@ -9,8 +9,9 @@ from functools import cached_property
 from otel_bridge.errors import NotFoundError, UsageError
 from otel_bridge.model import Session
 from otel_bridge.prices import price_call
+from otel_bridge.sources.native.assemble.session import native_session
 from otel_bridge.sources.native.join import join_session
-from otel_bridge.sources.native.records import NativeRecord
+from otel_bridge.sources.native.records import NativeRecord, NativeSpan
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
 from otel_bridge.sources.transcript.census import SessionCensus
 from otel_bridge.sources.transcript.discover import SessionFiles
@@ -52,16 +53,19 @@ class Library(ABC):
         Raises:
             ForeignFormatError: it comes from the index, which has it in a form that cannot be read.
         """
-        session = load_session(
+        session = self._recorded(session_id, self.relations)
+        records = self.native_records(session_id)
+        return join_session(session, records, price_call, self._now_ns) if records else session
+
+    def _recorded(self, session_id: str, relations: Relations | None) -> Session:
+        return load_session(
             session_id,
             self._parts_of,
             price=price_call,
             now_ns=self._now_ns,
-            relations=self.relations,
+            relations=relations,
             keep_content=self._keep_content,
         )
-        records = self.native_records(session_id)
-        return join_session(session, records, price_call, self._now_ns) if records else session
 
     def native_records(self, session_id: str) -> Sequence[NativeRecord]:  # noqa: ARG002
         """Return what the client's own telemetry said of a session: nothing where no index has kept it."""
@@ -71,11 +75,21 @@ class Library(ABC):
         """Return the sessions of some projects: of those whose folder is wanted."""
         return (session for session in self if is_wanted(session.project))
 
-    def unaware(self, session_id: str) -> Session | None:
-        """Return a fork as it looks without the session it was forked from; ``None`` for a session that is no fork."""
-        if self.relations.origin_id(session_id) is None:
-            return None
-        return load_session(session_id, self._parts_of, price=price_call, now_ns=self._now_ns)
+    def lesser_views(self, session_id: str) -> tuple[Session, ...]:
+        """Return a session as who knows less of it sees it, or it was seen before more came in; mostly nothing.
+
+        That is a fork without the session it was forked from, what either transcript or telemetry alone tells, and what
+        was told before the client's spans came: they say which model was asked for, and so which series a call is in.
+        """
+        now_ns, records = self._now_ns, self.native_records(session_id)
+        views = [] if self.relations.origin_id(session_id) is None else [self._recorded(session_id, None)]
+        if records:
+            recorded = self._recorded(session_id, self.relations)
+            events = [record for record in records if not isinstance(record, NativeSpan)]
+            views += [join_session(view, records, price_call, now_ns) for view in views]
+            views += [recorded, join_session(recorded, events, price_call, now_ns)]
+            views += [native_session(session_id, known, now_ns) for known in (records, events)]
+        return tuple(views)
 
 
 class SessionLibrary(Library):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from math import log2
 
@@ -28,8 +28,8 @@ EIGHT = PullRequest("acme/widgets", 8, "https://github.com/acme/widgets/pull/8")
 HOUR_S = 3600
 
 
-def points(one: Session, *, options: ConvertOptions = DEFAULTS, unaware: Session | None = None) -> list[DataPoint]:
-    return [item for batch in session_metrics(one, options, unaware) for item in batch.items]  # type: ignore[misc]
+def points(one: Session, *, options: ConvertOptions = DEFAULTS, lesser: Sequence[Session] = ()) -> list[DataPoint]:
+    return [item for batch in session_metrics(one, options, lesser) for item in batch.items]  # type: ignore[misc]
 
 
 def series(found: Iterable[DataPoint], metric: Metric) -> list[tuple[int, float]]:
@@ -300,12 +300,12 @@ def test_series_of_calls_that_turned_out_to_be_copies_end_at_zero() -> None:
     own = turn("own", dollars(95, "0.5", model="haiku"), at_s=94, for_s=3)
     alone, aware = session(copied, own), session(own)
     aware = replace(aware, quality=replace(aware.quality, foreign_calls=1, foreign_tool_calls=1))
-    both = sorted([*points(alone), *points(aware, unaware=alone)], key=lambda point: point.time_ns)
+    both = sorted([*points(alone), *points(aware, lesser=[alone])], key=lambda point: point.time_ns)
     assert last_values(both, semconv.COST) == {"opus opus main": 0, "haiku haiku main": 0.5}
     (bash,) = last_values(both, semconv.TOOL_DURATION).values()
     assert bash.count == 0  # type: ignore[attr-defined]
     nothing_left = replace(aware, turns=(), started_ns=0, ended_ns=0)
-    gone = sorted([*points(alone), *points(nothing_left, unaware=alone)], key=lambda point: point.time_ns)
+    gone = sorted([*points(alone), *points(nothing_left, lesser=[alone])], key=lambda point: point.time_ns)
     assert set(last_values(gone, semconv.COST).values()) == {0}
 
 

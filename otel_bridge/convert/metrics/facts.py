@@ -51,6 +51,7 @@ def knowledge(session: Session) -> int:
 
     Whoever tells copied calls from the session's own has seen more than who takes them for its own: a copied call
     weighs more than itself and all that came with it (its bookings, its turn, its agent), and so does its tool call.
+    A call that is known from both the transcript and telemetry weighs more than one known from either, likewise.
     """
     runs = [run for turn in session.turns for run in turn_runs(session, turn, include_open=True)]
     own = (
@@ -62,7 +63,8 @@ def knowledge(session: Session) -> int:
         + len(session.branch_links)
         + len(session.unrecorded_history)
     )
-    return own + 9 * session.quality.foreign_calls + 2 * session.quality.foreign_tool_calls
+    joined = sum(1 for call in session.calls() if call.reported and not call.reported.is_unrecorded)
+    return own + 9 * (joined + session.quality.foreign_calls) + 2 * session.quality.foreign_tool_calls
 
 
 def _run_facts(run: Run, *, is_over: bool) -> Iterator[Fact]:

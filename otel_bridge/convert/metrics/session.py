@@ -17,19 +17,20 @@ _HOUR_NS = 3600 * 1_000_000_000
 _KNOWN = (semconv.HOST_TYPE, semconv.USER_NAME, semconv.REPOSITORY_URL)
 
 
-def session_metrics(session: Session, options: ConvertOptions, unaware: Session | None = None) -> Iterator[Batch]:
+def session_metrics(session: Session, options: ConvertOptions, lesser_views: Iterable[Session] = ()) -> Iterator[Batch]:
     """Yield the session's data points; nothing for a session without turns of its own.
 
     The resource is the service name alone: whatever else told two readers of one session apart would double it.
-    ``unaware`` is a fork as somebody sees it who does not have its origin: series that only he writes are ended at 0.
+    ``lesser_views`` are the session as others see it, or we did, who know less of it: without a fork's origin, without
+    telemetry, without the transcript. Series that only they write are ended at 0.
     """
     series = SeriesSet()
     if session.turns:
         for fact in session_facts(session, _known(options)):
             series.add(_of_session(fact, session))
-    if unaware is not None and unaware.turns:
-        for fact in session_facts(unaware, _known(options)):
-            series.touch(_of_session(fact, unaware))
+    for view in lesser_views:
+        for fact in session_facts(view, _known(options)) if view.turns else ():
+            series.touch(_of_session(fact, view))
     yield from _by_hour(series.points(knowledge(session)), _resource(session, options))
 
 

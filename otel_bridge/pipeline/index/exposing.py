@@ -86,10 +86,10 @@ class RecentPoints:
             return known
         newest: dict[int, DataPoint] = {}
         try:
-            session, unaware = library[session_id], library.unaware(session_id)
+            session, lesser = library[session_id], library.lesser_views(session_id)
         except ForeignFormatError:  # its rows are all there is
             return revision, []
-        for batch in session_metrics(session, self._options, unaware):
+        for batch in session_metrics(session, self._options, lesser):
             # the points of a series come in time order and share their attributes
             newest.update((id(item.attributes), item) for item in batch.items if isinstance(item, DataPoint))
         return revision, list(newest.values())

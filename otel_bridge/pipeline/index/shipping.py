@@ -127,7 +127,7 @@ class Shipper:
         items = 0
         for signal in signals:
             self._ledger.start(signal, session_id)
-            for batch in session_batches(signal, session, options, self._library.unaware, self._is_idle):
+            for batch in session_batches(signal, session, options, self._library.lesser_views, self._is_idle):
                 missing = self._ledger.missing(session_id, batch)
                 if missing is not None:
                     count_batch(summary, missing)

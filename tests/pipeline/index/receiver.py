@@ -117,7 +117,7 @@ def ship(
 def exported(world: World, options: ConvertOptions = DEFAULTS) -> Receiver:
     """Return what one export of a world's files sends."""
     sink, receiver, sessions = MemorySink(), Receiver(), library(world.projects, now=world.now)
-    export_sessions(sessions, sink, options, unaware=sessions.unaware)
+    export_sessions(sessions, sink, options, lesser_views=sessions.lesser_views)
     receiver.items = [item for batch in sink.batches for item in batch.items]
     return receiver
 

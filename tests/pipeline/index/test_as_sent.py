@@ -12,15 +12,22 @@ from otel_bridge import semconv
 from otel_bridge.pipeline.index.natives import take_records
 from otel_bridge.sources.native.records import NativeRecord, NativeSpan
 from tests.captures import RUNS
-from tests.pipeline.index.receiver import Receiver, ids, ship
+from tests.pipeline.index.receiver import Receiver, ids, newest, ship
 from tests.pipeline.index.test_natives import JOINED, records_of, take, transcripts_come
 from tests.pipeline.index.world import World
 
 CHAT = "chat"
+ADDED_UP = ("coding_agent.cost", "gen_ai.client.inference.usage")
 
 
 def kinds(receiver: Receiver) -> Counter[str]:
     return Counter(str(span.attributes[semconv.OPERATION_NAME]) for span in receiver.spans)
+
+
+def totals(receiver: Receiver) -> dict[str, object]:
+    """Return the newest value of each series of money and tokens but those that are 0."""
+    points = [point for point in receiver.points if point.metric.name.startswith(ADDED_UP)]
+    return {series: value for series, value in newest(points).items() if value}
 
 
 @pytest.fixture(params=RUNS)
@@ -114,3 +121,4 @@ def assert_once(
     ship(world, receiver)
     assert set(ids(receiver.spans).values()) == {1}
     assert kinds(receiver)[CHAT] == kinds(at_once)[CHAT]
+    assert totals(receiver) == totals(at_once)

@@ -56,10 +56,9 @@ def test_a_fork_without_its_origin_is_told_from_its_own_files(world: World) -> N
     session_file(world.root, SID, queue_operation(at=0), *history)
     session_file(world.root, FORK, *fork_2_1_181(history), queue_operation(at=50), prompt(at=51))
     world.update()
-    unaware = world.library().unaware(FORK)
-    assert unaware is not None
+    (unaware,) = world.library().lesser_views(FORK)
     assert ([call.message_id for call in unaware.calls()], unaware.forked_from) == (["msg_1"], None)
-    assert world.library().unaware(SID) is None
+    assert not world.library().lesser_views(SID)
 
 
 def test_only_what_shares_calls_decides_whose_a_prompt_is(world: World) -> None:
