@@ -154,7 +154,7 @@ class ToolCall(Struct, frozen=True):
     denial: str | None = None
     """Why the user or a policy refused it (``user-rejected`` …); such a call has ``error_type`` ``denied``."""
     decision: str | None = None
-    """``accept`` or ``reject``, where the transcript records the permission decision (2.1.3xx)."""
+    """``accept`` or ``reject``, where the transcript (2.1.3xx) or the client's telemetry has the permission decision."""
     decision_source: str | None = None
     permission_wait_ns: int | None = None
     """Time the call waited for the user's answer, where the records tell it."""
@@ -198,7 +198,7 @@ class ModelCall(Struct, frozen=True):
     iterations: tuple[Iteration, ...] = ()
     """Filled only where the response was billed in several entries; then cost is their sum."""
     cost_usd: Decimal | None = None
-    """Computed at list price; ``None`` means unpriced (unknown model), never zero."""
+    """At list price, or the client's own (``reported.cost_is_own``); ``None`` is unpriced, never zero."""
     requested_model: str | None = None
     request_id: str | None = None
     stop_reason: str | None = None
@@ -234,7 +234,10 @@ class Agent(Struct, frozen=True):
     is_complete: bool = True
     """False while the run may still grow."""
     link: str = "none"
-    """How the parent was found: ``meta``, ``tool_result``, ``notification``, ``progress``, ``prompt`` or ``none``."""
+    """How the parent was found: ``meta``, ``tool_result``, ``notification``, ``progress``, ``prompt`` or ``none``.
+
+    Telemetry alone says ``span`` or ``time``.
+    """
     errors: tuple[ApiError, ...] = ()
     compactions: tuple[Compaction, ...] = ()
     error_type: str | None = None

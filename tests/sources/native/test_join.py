@@ -139,6 +139,15 @@ def test_unrecorded_cost_is_named(run: str, transcripts: dict[str, dict[str, Ses
         ] * 6
 
 
+@pytest.mark.parametrize("run", [run for run in RUNS if run.startswith("2.1.329/")])
+def test_telemetry_alone_is_what_the_client_wrote_itself(run: str, transcripts: dict[str, dict[str, Session]]) -> None:
+    """The running total that the client leaves in the transcript is the sum of its telemetry."""
+    for recorded in transcripts[run].values():
+        native = native_session(recorded.id, native_records(run)[recorded.id], FAR_FUTURE_NS)
+        assert recorded.client_cost_usd is not None
+        assert exact(total(map(row, native.calls())).usd) == exact(recorded.client_cost_usd)
+
+
 @pytest.mark.parametrize("run", RUNS)
 def test_latency_is_the_clients(run: str, transcripts: dict[str, dict[str, Session]]) -> None:
     """Every call begins and ends when its event says, and each of its tools too."""
