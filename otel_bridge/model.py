@@ -154,7 +154,7 @@ class ToolCall(Struct, frozen=True):
     denial: str | None = None
     """Why the user or a policy refused it (``user-rejected`` …); such a call has ``error_type`` ``denied``."""
     decision: str | None = None
-    """``accept`` or ``reject``, where the transcript (2.1.3xx) or the client's telemetry has the permission decision."""
+    """``accept`` or ``reject``, where the transcript (2.1.3xx) or telemetry has the permission decision."""
     decision_source: str | None = None
     permission_wait_ns: int | None = None
     """Time the call waited for the user's answer, where the records tell it."""
