@@ -115,10 +115,12 @@ def _check_no_loop(configs: Sequence[OtlpConfig], listeners: Mapping[str, Addres
 def _run(config: ReceiverConfig, configs: Sequence[OtlpConfig], to_file: str | None) -> None:
     from otel_bridge.receiving.file_intake import in_turn, open_file_intake
     from otel_bridge.receiving.intake import Intake
+    from otel_bridge.receiving.memory import give_memory_back
     from otel_bridge.receiving.other_relay import open_other_relay
     from otel_bridge.receiving.receiver import Receiver
     from otel_bridge.receiving.relay import open_relay
 
+    give_memory_back()
     _allow_files(config.limits.connections * _FILES_PER_CONNECTION)
     with ExitStack() as closing:
         intakes: list[Intake] = []

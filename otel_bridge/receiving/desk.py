@@ -56,6 +56,7 @@ class Desk:
         self._intake = intake
         self._limits = limits
         self._now = now
+        self._most_values = limits.parts * limits.values_per_part
         self._unpacking = Lock()
         self._fields = {signal: message_fields(wire.request.DESCRIPTOR) for signal, wire in WIRES.items()}
         self._json = {signal: JsonReader(wire.request.DESCRIPTOR) for signal, wire in WIRES.items()}
@@ -67,6 +68,9 @@ class Desk:
         except RefusalError as error:
             self.counters.refused(error.refusal.fault)
             return error.refusal
+        except Exception as error:  # ours or the intake's: the sender still has the data and is not to drop it
+            self.counters.refused(Fault.BROKEN)
+            return Refusal(Fault.BROKEN, short(f"{type(error).__name__}: {error}"))
         self.counters.took(arrived.wire.signal, items, taken.rejected)
         return taken
 
@@ -75,13 +79,8 @@ class Desk:
         return RefusalError(Fault.BUSY, "too much is under way here; send it again", self._limits.come_again_s)
 
     def _take(self, arrived: Arrived) -> tuple[Taken, int]:
-        if self._now() - arrived.at_s > self._limits.wait_s:
-            raise self.busy()
         items, hand_over = self._checked(arrived)
-        try:
-            outcome = hand_over()
-        except Exception as error:  # whatever it is, the sender still has the data and is not to drop it
-            raise RefusalError(Fault.BROKEN, short(f"{type(error).__name__}: {error}")) from error
+        outcome = hand_over()
         if isinstance(outcome, Refused):
             fault = Fault.UNAVAILABLE if outcome.is_retryable else Fault.NOT_WANTED
             raise RefusalError(fault, outcome.reason, outcome.retry_after_s)
@@ -91,6 +90,8 @@ class Desk:
         """Return the items of a request, 0 where nobody knows, and what hands it over."""
         wire = arrived.wire
         with self._unpacking:  # one at a time: it takes memory that nobody has asked the budget for yet
+            if self._now() - arrived.at_s > self._limits.wait_s:
+                raise self.busy()
             content = unpacked(arrived.body, arrived.encoding, self._limits.message_bytes)
             if content is not arrived.body and not arrived.hold.grow(len(content)):
                 raise self.busy()
@@ -103,7 +104,7 @@ class Desk:
     def _export(self, wire: Wire, content: bytes, *, is_json: bool) -> Export:
         try:
             body = self._json_body(wire, content) if is_json else content
-            if has_more_parts(body, self._fields[wire.signal], self._limits.parts):
+            if has_more_parts(body, self._fields[wire.signal], self._limits.parts, self._most_values):
                 raise _too_many_parts(self._limits.parts)
             items = self._checked_items(wire, wire.decode(body))
         except ValueError as error:
@@ -113,8 +114,9 @@ class Desk:
         return Export(wire.signal, body, items, wire.decode)
 
     def _json_body(self, wire: Wire, content: bytes) -> bytes:
-        if content.count(b"{") + content.count(b"[") > self._limits.parts:  # of texts too: still far more than usual
-            raise _too_many_parts(self._limits.parts)
+        most = self._limits.parts  # marks within texts count too: still far more than usual
+        if content.count(b"{") + content.count(b"[") > most or content.count(b",") > self._most_values:
+            raise _too_many_parts(most)
         return self._json[wire.signal].protobuf(content)
 
     def _checked_items(self, wire: Wire, message: Any) -> int:

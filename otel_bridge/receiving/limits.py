@@ -14,9 +14,11 @@ class Limits(Struct, frozen=True):
     """Of a request as it is sent; the collector takes as much over HTTP."""
     message_bytes: int = 32 * _MIB
     """Of a request unpacked. Clients that log the bodies of model calls send some of these at once, 60 KiB each."""
-    parts: int = 1_000_000
+    parts: int = 500_000
     """Messages within a request, whatever they are: an empty one takes two bytes to send and 200 to decode. One request
-    is decoded at a time."""
+    is decoded at a time. 11,000 spans with 20 attributes each have so many; collectors send 8,192."""
+    values_per_part: int = 4
+    """So many values in them: of JSON, numbers take memory too; of protobuf, they take time to count."""
     attributes: int = 4_096
     """Of one resource, span, record or point; SDKs stop at 128."""
     held_bytes: int = 128 * _MIB

@@ -6,6 +6,7 @@ keep, so the length of a request says little about the memory it will take: this
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from otel_bridge.receiving.limits import MOST_DEPTH
@@ -33,8 +34,8 @@ def message_fields(descriptor: Descriptor, known: dict[str, Fields] | None = Non
     return known[descriptor.full_name]
 
 
-def has_more_parts(data: bytes, fields: Fields, most: int) -> bool:
-    """Tell whether there are more than so many messages within a message.
+def has_more_parts(data: bytes, fields: Fields, most: int, most_values: int) -> bool:
+    """Tell whether there are more than so many messages within a message, or values in all of them.
 
     Only a body that may have so many by its bytes is counted, which is slow: every message begins with the key of a
     field that has a length, so there are no more messages than bytes that could be one.
@@ -44,16 +45,18 @@ def has_more_parts(data: bytes, fields: Fields, most: int) -> bool:
     """
     if len(data) // 2 <= most or len(data) - len(data.translate(None, _KEYS)) <= most:
         return False
-    return count_parts(data, fields, most) > most
+    return count_parts(data, fields, most, most_values) > most
 
 
-def count_parts(data: bytes, fields: Fields, most: int) -> int:
+def count_parts(data: bytes, fields: Fields, most: int, most_values: int = sys.maxsize) -> int:
     """Return how many messages there are within a message; no more than ``most + 1`` are counted.
+
+    So many are returned too where there are more than ``most_values`` values in them, which takes as long to find out.
 
     Raises:
         ValueError: it is no message, or one that is nested too deeply.
     """
-    count, position, end = 0, 0, len(data)
+    count, values, position, end = 0, 0, 0, len(data)
     above: list[tuple[int, Fields]] = []
     try:
         while count <= most:
@@ -61,6 +64,9 @@ def count_parts(data: bytes, fields: Fields, most: int) -> int:
                 if not above:
                     return count
                 end, fields = above.pop()
+            values += 1
+            if values > most_values:
+                return most + 1
             key, position = _varint(data, position)
             if key & 7 == _VARINT:
                 _, position = _varint(data, position)

@@ -6,6 +6,7 @@ import pytest
 
 from otel_bridge.receiving.parts import count_parts, has_more_parts, message_fields
 from otel_bridge.receiving.signals import WIRES
+from otel_bridge.sinks.otlp.wire import delimited
 from otel_bridge.telemetry import Signal
 from tests.receiving.samples import body, nested, request
 
@@ -35,9 +36,16 @@ def test_counting_stops_at_the_limit() -> None:
 
 def test_only_what_may_have_many_is_counted() -> None:
     """Long texts are not taken for messages."""
-    assert not has_more_parts(body(), FIELDS[Signal.TRACES], 1_000)
-    assert not has_more_parts(request("traces", 1).SerializeToString() + b"\x22" * 0, FIELDS[Signal.TRACES], 100)
-    assert has_more_parts(b"\x0a\x00" * 1000, FIELDS[Signal.TRACES], 999)
+    assert not has_more_parts(body(), FIELDS[Signal.TRACES], 1_000, 4_000)
+    assert not has_more_parts(request("traces", 40).SerializeToString(), FIELDS[Signal.TRACES], 500, 2_000)
+    assert has_more_parts(b"\x0a\x00" * 1000, FIELDS[Signal.TRACES], 999, 9_999)
+
+
+def test_values_without_end_are_too_many() -> None:
+    """One message of nothing but texts is no larger than others in memory, but takes as long to look at."""
+    data = delimited(b"\x0a", b"\x1a\x01a" * 1000)
+    assert not has_more_parts(data, FIELDS[Signal.TRACES], 100, 1_001)
+    assert has_more_parts(data, FIELDS[Signal.TRACES], 100, 1_000)
 
 
 @pytest.mark.parametrize(
