@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from msgspec import Struct, field, structs
 
-from otel_bridge.model import Agent, ModelCall, Session, ToolCall, Turn
+from otel_bridge.model import Agent, ModelCall, Session, ToolCall, Turn, turn_calls
 from otel_bridge.reported import AUXILIARY, ReportedCall
 from otel_bridge.sources.native.assemble.session import native_session
 from otel_bridge.sources.native.match import call_pairs, is_named, tool_pairs, turn_keys
@@ -65,12 +65,12 @@ class _Join:
         self._calls = call_pairs([seat.call for seat in own], [seat.call for seat in told])
         self._tools = tool_pairs(tools, native_tools)
         self._tool_ids = {tool.id for tool in tools} | {tool.id for tool in self._tools.values()}
-        self._free_tools = {tool.id for tool in tools if tool.agent is None}
+        self._free_tools: set[str | None] = {tool.id for tool in tools if tool.agent is None}
         self._keys = turn_keys(recorded.turns, native.turns)
         self._native_turns = {(self._keys.get(turn.key), turn.ordinal): turn for turn in native.turns}
         self._extras: dict[tuple[str, int], _Extra] = {}
-        self._agents_of_tools: dict[str, Agent] = {}
-        self._seat_agents = {seat.agent.id: seat.turn for seat in own if seat.agent is not None}
+        self._agents_of_tools: dict[str | None, Agent] = {}
+        self._agent_homes = {agent.id: turn for agent, turn in agents_of(recorded)}
         matched = {call.key for call in self._calls.values()}
         self._add([seat for seat in told if seat.call.key not in matched])
 
@@ -90,15 +90,16 @@ class _Join:
         for seat in unknown:
             call = structs.replace(_marked(seat), tool_calls=self._unknown_tools(seat.call))
             agent_id = seat.agent.id if seat.agent is not None else MAIN
-            home = self._seat_agents.get(agent_id) or self._home(seat)
-            if seat.agent is not None and agent_id not in self._seat_agents:
+            home = self._agent_homes.get(agent_id) or self._home(seat)
+            if seat.agent is not None and agent_id not in self._agent_homes:
                 lost.setdefault(agent_id, (seat.agent, home, []))[2].append(call)
             else:
                 self._extra(home).calls.setdefault(agent_id, []).append(call)
         for agent, home, calls in lost.values():
             found = structs.replace(agent, calls=tuple(calls), agents=())
             if agent.tool_call_id in self._free_tools:
-                self._agents_of_tools[agent.tool_call_id or ""] = found
+                self._free_tools.remove(agent.tool_call_id)
+                self._agents_of_tools[agent.tool_call_id] = found
             else:
                 self._extra(home).agents.append(found)
         for turn in self._native.turns:
@@ -149,8 +150,7 @@ class _Join:
         return structs.replace(merged, agent=self._agents_of_tools.get(tool.id))
 
     def _agent(self, agent: Agent) -> Agent:
-        home = self._seat_agents.get(agent.id)
-        extra = self._extra(home).calls.get(agent.id, []) if home is not None else []
+        extra = self._extra(self._agent_homes[agent.id]).calls.get(agent.id, [])
         return structs.replace(
             agent,
             calls=in_order(tuple(map(self._call, agent.calls)), extra),
@@ -163,6 +163,17 @@ class _Join:
 
     def _is_unknown(self, tool: ToolCall) -> bool:
         return tool.is_finished and is_named(tool) and tool.id not in self._tool_ids
+
+
+def agents_of(session: Session) -> Iterator[tuple[Agent, Turn]]:
+    """Yield every sub-agent with its turn, those without calls too."""
+    for turn in session.turns:
+        tools = (*(tool for call in turn_calls(turn) for tool in call.tool_calls), *turn.late_tool_calls)
+        below = [*turn.agents, *(tool.agent for tool in tools if tool.agent is not None)]
+        while below:
+            agent = below.pop()
+            below += agent.agents
+            yield agent, turn
 
 
 def seats(session: Session) -> Iterator[_Seat]:

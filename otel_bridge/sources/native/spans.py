@@ -20,12 +20,18 @@ class SpanIndex:
         """The execution of each tool call that was allowed, by tool call."""
         self.interactions: list[NativeSpan] = []
         self._by_id: dict[bytes, NativeSpan] = {}
-        self._agent_below: dict[bytes, str] = {}
-        """The agent that works below a span: the execution of the tool call that started it."""
+        self._agents_below: dict[bytes, list[str]] = {}
+        """The agents that work below a span: the execution of the tool call that started them."""
+        self._tool_of_agent: dict[str, str] = {}
         self._waits: dict[bytes, NativeSpan] = {}
         """The wait for a decision, by the tool's span."""
         for span in spans:
             self._take(span)
+        for parent_id, agents in self._agents_below.items():
+            parent = self._by_id.get(parent_id)
+            if parent is not None and (tool_id := text(parent, "tool_use_id")):
+                for agent_id in agents:
+                    self._tool_of_agent.setdefault(agent_id, tool_id)
         self.missing_roots = self._missing_roots()
         """The root of each trace whose interaction is not there, by trace: spans below it name it as their parent."""
 
@@ -42,7 +48,8 @@ class SpanIndex:
         self._by_id.setdefault(span.span_id, span)
         agent_id = text(span, "agent_id")
         if agent_id and span.parent_id and span.span_type in ("llm_request", "tool"):
-            self._agent_below.setdefault(span.parent_id, agent_id)
+            below = self._agents_below.setdefault(span.parent_id, [])
+            below += [agent_id] if agent_id not in below else []
         if span.span_type == "llm_request" and (request_id := text(span, "request_id")):
             self.by_request.setdefault(request_id, span)
         elif span.span_type == "tool" and (tool_id := text(span, "tool_use_id")):
@@ -63,15 +70,12 @@ class SpanIndex:
             named = self.by_tool.get(event.tool_id or "")
         if named is not None:
             return text(named, "agent_id")
-        return self._agent_below.get(event.span_id)
+        below = self._agents_below.get(event.span_id, [])
+        return below[0] if len(below) == 1 else None
 
     def starting_tool(self, agent_id: str) -> str | None:
         """Return the tool call below which an agent works."""
-        for parent_id, agent in self._agent_below.items():
-            parent = self._by_id.get(parent_id)
-            if agent == agent_id and parent is not None and (tool_id := text(parent, "tool_use_id")):
-                return tool_id
-        return None
+        return self._tool_of_agent.get(agent_id)
 
     def run_of(self, tool_id: str | None) -> NativeSpan | None:
         """Return the span that the programs of a tool call hang on: that of its run, else its own."""

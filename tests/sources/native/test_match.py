@@ -10,7 +10,7 @@ from otel_bridge.reported import ReportedCall, ReportedTool
 from otel_bridge.sources.native.join import join_session
 from otel_bridge.sources.native.match import call_pairs, counts_rightly, tool_pairs, version_number
 from otel_bridge.sources.native.merge import merged_call, merged_tool
-from tests.builders import MODEL, at_ns, model_call, session, tool_call, turn
+from tests.builders import MODEL, at_ns, model_call, session, sub_agent, tool_call, turn
 from tests.sources.native.events import LATER_NS, prompt, request, result
 
 
@@ -123,3 +123,15 @@ def test_versions_compare_as_numbers() -> None:
     assert version_number("2.1.181") > version_number("2.1.50") > version_number("2.0.30") > version_number("dev")
     assert version_number(None) == version_number("") == ()
     assert version_number("2.1.50-beta.1") == (2, 1, 50)
+
+
+def test_agent_without_recorded_calls_gets_its_own() -> None:
+    """An agent whose file has no call yet takes the calls telemetry knows, and is not shown twice."""
+    empty = sub_agent("a1")
+    own = session(turn("p1", model_call("r1", tool_call("t1", "Agent", agent=empty))))
+    told_calls = [request(2, "r1"), request(4, "r2", agent_id="a1", query_source="agent:builtin:Explore")]
+    joined = join_session(own, [prompt(), *told_calls], price_call, LATER_NS)
+    (tool,) = joined.tool_calls()
+    assert tool.agent is not None
+    assert [call.key for call in tool.agent.calls] == ["r2"]
+    assert joined.turns[0].agents == ()

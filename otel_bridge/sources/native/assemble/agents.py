@@ -20,6 +20,7 @@ class Parent(Struct, frozen=True):
     """What an agent hangs on."""
 
     tool_id: str | None = None
+    """The tool call it is shown at: the first agent that a tool call started; others stand beside."""
     agent_id: str | None = None
     kind: str | None = None
     """The kind of agent that was asked for."""
@@ -46,12 +47,14 @@ def find_parents(
     agents = [lane for lane in lanes if lane != MAIN_LANE]
     kinds = {run.id: run.result.subagent_type for run in tools if run.result is not None}
     parents: dict[str, Parent] = {}
+    claimed: set[str] = set()
     for lane in agents:
         tool_id = spans.starting_tool(lane)
         if tool_id is not None and tool_id in lane_of_tool:
-            parents[lane] = Parent(tool_id, lane_of_tool[tool_id] or None, kinds.get(tool_id), "span")
+            shown_at = tool_id if tool_id not in claimed else None
+            parents[lane] = Parent(shown_at, lane_of_tool[tool_id] or None, kinds.get(tool_id), "span")
+            claimed.add(tool_id)
     left = [lane for lane in agents if lane not in parents]
-    claimed = {parent.tool_id for parent in parents.values()}
     free = [run for run in tools if _starts_agents(run) and run.id not in claimed]
 
     def fits(lane: str, run: ToolRun) -> bool:

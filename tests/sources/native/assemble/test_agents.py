@@ -123,3 +123,25 @@ def test_sources_are_the_counters_words() -> None:
         "generate_session_title": "auxiliary",
     }
     assert {source: source_kind(source) for source in expected} == expected
+
+
+def test_several_agents_of_one_tool_call_are_all_there() -> None:
+    """Of several agents below one tool call the first is shown at it, the others beside it."""
+    spans = [
+        span("tool.execution", 2, "run", tool_use_id="t1"),
+        span("llm_request", 3, "llm1", "run", agent_id="a1", request_id="r1"),
+        span("llm_request", 3, "llm2", "run", agent_id="a2", request_id="r2"),
+    ]
+    failure = event(ApiFailure, 6, span_id=b"run.....", error_type="overloaded_error")
+    records = [
+        prompt(),
+        request(2, "r0"),
+        result(9, "t1", name="Workflow", for_s=7),
+        request(4, "r1"),
+        request(4, "r2"),
+    ]
+    session = assembled(*records, *spans, failure)
+    assert sorted(call.key for call in session.calls()) == ["r0", "r1", "r2"]
+    assert [agent.id for agent in agent_of_tool(session).values()] == ["a1"]
+    assert [(agent.id, agent.link) for agent in session.turns[0].agents] == [("a2", "span")]
+    assert session.turns[0].errors
