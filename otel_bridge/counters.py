@@ -57,8 +57,8 @@ class ClientCounters(Struct, frozen=True):
     """When the first of them began to count."""
     point_count: int = 0
     """How many points say all this: more when more is known."""
-    doubt_count: int = 0
-    """Series of which two processes, or a process and what it was sent as again, could not be told apart."""
+    doubts: tuple[int, ...] = ()
+    """One time (ns) for each series in which two processes, or one and what was sent again, cannot be told apart."""
 
     def named(self, name: str) -> Iterator[Counter]:
         """Yield the counters of a name."""

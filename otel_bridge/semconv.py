@@ -279,6 +279,9 @@ TOKEN_MODALITY = _series("gen_ai.token.modality", "string", "Always `unknown`: n
 ACTIVITY = _series("coding_agent.activity", "string", "`agent` at work, or waiting for the `user`")
 LINE_CHANGE_TYPE = _series("vcs.line_change.type", "string", "`added` or `removed`")
 PROBLEM_KIND = _series("coding_agent.problem.kind", "string", "`unpriced_call`, `output_lower_bound`, `api_retry` …")
+START_TYPE = _series("coding_agent.session.start_type", "string", "`fresh`, `resume`, `continue` or `agents_view`")
+COMPARED_METRIC = _series("coding_agent.native.metric", "string", "The metric (for pull requests: event) compared")
+COMPARED_KIND = _series("coding_agent.native.kind", "string", "Which part of it, of lines: `added` or `removed`")
 
 
 class _Metrics(dict[str, Metric]):
@@ -381,6 +384,31 @@ PRICE_DIFFERENCE = _metric(
     _GAUGE,
     "USD",
     "At most 0: what our price of the calls has beyond the client's own total",
+)
+
+NATIVE_STARTS = _metric(
+    "coding_agent.native.starts", _COUNTER, "{start}", "The client's own: processes of the session", (START_TYPE,)
+)
+NATIVE_ACTIVE_TIME = _metric(
+    "coding_agent.native.active_time",
+    _COUNTER,
+    "s",
+    "The client's own: the agent at work, the user at the keyboard",
+    (ACTIVITY,),
+)
+NATIVE_EDIT_DECISIONS = _metric(
+    "coding_agent.native.edit_decisions",
+    _COUNTER,
+    "{decision}",
+    "The client's own: edits of files that were allowed or refused",
+    (TOOL_NAME, PERMISSION_DECISION, PERMISSION_SOURCE),
+)
+NATIVE_DIFFERENCE = _metric(
+    "coding_agent.native.difference",
+    _GAUGE,
+    "{difference}",
+    "Ours less the client's own counter, in the unit of the metric compared; 0 where both agree",
+    (COMPARED_METRIC, COMPARED_KIND),
 )
 
 # What the bridge counts of itself: shown to whoever scrapes it, never sent

@@ -11,7 +11,7 @@ from otel_bridge import semconv
 from otel_bridge.convert import session_events, session_spans
 from otel_bridge.convert.metrics import session_metrics
 from otel_bridge.telemetry import AttributeValue, DataPoint, LogRecord, Span
-from tests.convert.samples import EVERYTHING, full_session
+from tests.convert.samples import EVERYTHING, full_counters, full_session
 
 PACKAGE = Path(otel_bridge.__file__).parent
 DECLARING = PACKAGE / "semconv.py"
@@ -41,7 +41,7 @@ def converted() -> tuple[list[Span], list[LogRecord], list[tuple[str, AttributeV
 
 def converted_points() -> list[DataPoint]:
     """Everything the fullest session counts."""
-    batches = session_metrics(full_session(), EVERYTHING)
+    batches = session_metrics(full_session(), EVERYTHING, counters=full_counters())
     return [item for batch in batches for item in batch.items if isinstance(item, DataPoint)]
 
 

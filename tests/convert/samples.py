@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from otel_bridge import counters
 from otel_bridge.convert import ContentPolicy, ConvertOptions
+from otel_bridge.counters import Amount, ClientCounters, Counter
 from otel_bridge.model import (
     ApiError,
     Compaction,
@@ -148,4 +150,34 @@ def _tools() -> tuple[ToolCall, ...]:
         tool_call("toolu_7", "WebSearch", web_searches=3),
         tool_call("toolu_8", "Agent", agent=outer),
         tool_call("toolu_9", ended_ns=None, agent=sub_agent("a4", model_call("req_14", at_s=5), context=CONTEXT)),
+    )
+
+
+def counter(name: str, *changes: tuple[int, Amount], **labels: str) -> Counter:
+    """Return a counter whose times are seconds."""
+    return Counter(name, tuple(sorted(labels.items())), tuple((at_ns(at_s), value) for at_s, value in changes))
+
+
+def full_counters() -> ClientCounters:
+    """Every counter of the client, for the full session; it agrees with the calls in nothing."""
+    return ClientCounters(
+        "session",
+        (
+            counter(counters.SESSIONS, (1, 1), start_type="fresh"),
+            counter(counters.ACTIVE_TIME, (15, Decimal("2.5")), (75, Decimal(4)), type="cli"),
+            counter(counters.ACTIVE_TIME, (15, Decimal("0.25")), type="user"),
+            counter(counters.EDIT_DECISIONS, (15, 2), tool_name="Edit", decision="accept", source="config"),
+            counter(counters.COST, (15, Decimal("0.5")), (75, Decimal("0.75")), model=MODEL, query_source="main"),
+            counter(counters.TOKENS, (15, 100), type="input", model=MODEL),
+            counter(counters.TOKENS, (15, 200), type="output", model=MODEL),
+            counter(counters.TOKENS, (75, 300), type="cacheRead", model=MODEL),
+            counter(counters.TOKENS, (75, 400), type="cacheCreation", model=MODEL),
+            counter(counters.LINES, (15, 5), type="added"),
+            counter(counters.LINES, (15, 1), type="removed"),
+            counter(counters.COMMITS, (15, 1)),
+            counter(counters.PULL_REQUESTS, (75, 1)),
+        ),
+        started_ns=at_ns(0),
+        point_count=17,
+        doubts=(at_ns(15),),
     )

@@ -24,7 +24,7 @@ STATE = BridgeState(
 
 MODELS = ("claude-opus-4-6", "claude-haiku-4-5-20251001")
 TOOLS = ("Bash", "Read", "Edit", "Write", "Grep", "Glob", "Agent", "WebFetch", "Task", "TodoWrite")
-SERIES_PER_SESSION = 38
+SERIES_PER_SESSION = 42
 """Two models, ten tools, everything that has a metric: a busy session."""
 
 

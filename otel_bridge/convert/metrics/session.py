@@ -6,9 +6,16 @@ from collections.abc import Iterable, Iterator
 
 from otel_bridge import semconv
 from otel_bridge.convert.attributes import Attributes
+from otel_bridge.convert.metrics.counters import (
+    client_facts,
+    counted_facts,
+    counters_are_authority,
+    difference_facts,
+)
 from otel_bridge.convert.metrics.facts import Fact, knowledge, session_facts
 from otel_bridge.convert.metrics.series import SeriesSet
 from otel_bridge.convert.options import ConvertOptions
+from otel_bridge.counters import ClientCounters
 from otel_bridge.model import Session
 from otel_bridge.telemetry import Batch, DataPoint, Resource, Signal
 
@@ -17,21 +24,52 @@ _HOUR_NS = 3600 * 1_000_000_000
 _KNOWN = (semconv.HOST_TYPE, semconv.USER_NAME, semconv.REPOSITORY_URL)
 
 
-def session_metrics(session: Session, options: ConvertOptions, lesser_views: Iterable[Session] = ()) -> Iterator[Batch]:
-    """Yield the session's data points; nothing for a session without turns of its own.
+def session_metrics(
+    session: Session,
+    options: ConvertOptions,
+    lesser_views: Iterable[Session] = (),
+    counters: ClientCounters | None = None,
+) -> Iterator[Batch]:
+    """Yield the session's data points; nothing for a session without turns of its own and without counters.
 
     The resource is the service name alone: whatever else told two readers of one session apart would double it.
     ``lesser_views`` are the session as others see it, or we did, who know less of it: without a fork's origin, without
-    telemetry, without the transcript. Series that only they write are ended at 0.
+    telemetry, without the transcript. Series that only they write are ended at 0. ``counters`` are the client's own.
     """
+    known = _known(options)
     series = SeriesSet()
-    if session.turns:
-        for fact in session_facts(session, _known(options)):
-            series.add(_of_session(fact, session))
+    facts = list(session_facts(session, known)) if session.turns else []
+    for fact in facts:
+        series.add(_of_session(fact, session))
     for view in lesser_views:
-        for fact in session_facts(view, _known(options)) if view.turns else ():
+        for fact in session_facts(view, known) if view.turns else ():
             series.touch(_of_session(fact, view))
-    yield from _by_hour(series.points(knowledge(session)), _resource(session, options))
+    if counters is not None:
+        _add_counters(series, session, facts, counters, known)
+    knows = knowledge(session) + (counters.point_count if counters is not None else 0)
+    yield from _by_hour(series.points(knows), _resource(session, options))
+
+
+def counter_metrics(counters: ClientCounters, options: ConvertOptions) -> Iterator[Batch]:
+    """Yield the data points of a session of which the client's counters are all that is known."""
+    times = counters.report_times()
+    session = Session(counters.session_id, (), counters.started_ns, times[-1] if times else counters.started_ns)
+    yield from session_metrics(session, options, counters=counters)
+
+
+def _add_counters(
+    series: SeriesSet, session: Session, facts: list[Fact], counters: ClientCounters, known: Attributes
+) -> None:
+    """Add what the client counted, as far as it is the authority; who had the counters alone must not stand."""
+    added, counted = [*client_facts(counters)], [*counted_facts(counters, session.agent, known)]
+    if counters_are_authority(session):
+        added += counted
+    else:
+        added += difference_facts(session, facts, counters)
+        for fact in counted:
+            series.touch(_of_session(fact, session))
+    for fact in added:
+        series.add(_of_session(fact, session))
 
 
 class MergedMetrics:

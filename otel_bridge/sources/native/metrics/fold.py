@@ -28,6 +28,10 @@ from otel_bridge.sources.native.metrics.points import NativePoint
 _Key = TypeVar("_Key", bound=Hashable)
 
 
+_Steps = list[tuple[int, Amount]]
+"""Time (ns), and by how much something grew then."""
+
+
 class _Delta(NamedTuple):
     start_ns: int
     time_ns: int
@@ -44,18 +48,18 @@ class _Stream(NamedTuple):
 def fold_points(session_id: str, points: Iterable[NativePoint]) -> ClientCounters:
     """Return the counters that the points of one session add up to; the order of the points does not matter."""
     known = needed_points(points)
-    steps: defaultdict[tuple[str, Labels], list[tuple[int, Amount]]] = defaultdict(list)
-    doubts = 0
+    steps: defaultdict[tuple[str, Labels], _Steps] = defaultdict(list)
+    doubts: list[int] = []
     for own in _grouped(known, lambda point: (point.metric, point.labels, point.series)).values():
-        series, is_doubtful = _series_steps(own)
+        series, in_doubt = _series_steps(own)
         steps[own[0].metric, own[0].labels] += series
-        doubts += is_doubtful
+        doubts += [min(in_doubt)] if in_doubt else []
     return ClientCounters(
         session_id,
         tuple(Counter(name, labels, _changes(steps[name, labels])) for name, labels in sorted(steps)),
         min((point.start_ns or point.time_ns for point in known), default=0),
         len(known),
-        doubts,
+        tuple(sorted(doubts)),
     )
 
 
@@ -63,7 +67,8 @@ def needed_points(points: Iterable[NativePoint]) -> list[NativePoint]:
     """Return the points that a store has to keep, in a fixed order: no repeats, nothing that says nothing new.
 
     A process that sends totals sends each every minute, changed or not. The first and the last of equal ones say all
-    of it, and one that fell says that something fell. Whatever comes later, the fold is that of all points.
+    of it, and one that fell says that something fell. Whatever comes later, the counters are those of
+    all points; only the time of a doubt may be later.
     """
     kept: list[NativePoint] = []
     for _, own in sorted(_grouped(set(points), _process).items()):
@@ -118,38 +123,45 @@ def _changes(steps: Iterable[tuple[int, Amount]]) -> tuple[tuple[int, Amount], .
     return tuple(zip((at_ns for at_ns, _ in grown), accumulate(amount for _, amount in grown), strict=True))
 
 
-def _series_steps(points: list[NativePoint]) -> tuple[list[tuple[int, Amount]], bool]:
-    """Return by how much a series grew when, and whether that is in doubt."""
-    deltas, is_doubtful = _deltas(point for point in points if not point.is_cumulative)
+def _series_steps(points: list[NativePoint]) -> tuple[_Steps, list[int]]:
+    """Return by how much a series grew when, and the times at which that is in doubt."""
+    deltas, in_doubt = _deltas(point for point in points if not point.is_cumulative)
     streams = []
     totals = _grouped((point for point in points if point.is_cumulative), lambda point: point.start_ns)
     for start_ns, own in totals.items():
-        stream, has_fallen = _stream(start_ns, own)
+        stream, fallen = _stream(start_ns, own)
         streams.append(stream)
-        is_doubtful |= has_fallen
-    if deltas and any(_is_covered(delta, stream, stream.values[-1][0]) for delta in deltas for stream in streams):
-        return _larger(deltas, streams), True
+        in_doubt += fallen
+    covered = [
+        max(delta.time_ns, stream.values[0][0])
+        for delta in deltas
+        for stream in streams
+        if _is_covered(delta, stream, stream.values[-1][0])
+    ]
+    if covered:
+        return _larger(deltas, streams), [*in_doubt, *covered]
     steps = [(delta.time_ns, delta.value) for delta in deltas]
     for stream in streams:
         steps += _differences(stream.values)
-    return steps, is_doubtful
+    return steps, in_doubt
 
 
-def _deltas(points: Iterable[NativePoint]) -> tuple[list[_Delta], bool]:
+def _deltas(points: Iterable[NativePoint]) -> tuple[list[_Delta], list[int]]:
     largest: dict[tuple[int, int], Amount] = {}
-    is_doubtful = False
+    in_doubt = []
     for point in points:
         times = point.start_ns, point.time_ns
-        is_doubtful |= largest.get(times, point.value) != point.value
+        if largest.get(times, point.value) != point.value:
+            in_doubt.append(point.time_ns)
         largest[times] = max(largest.get(times, 0), point.value)
-    return [_Delta(*times, value) for times, value in largest.items()], is_doubtful
+    return [_Delta(*times, value) for times, value in largest.items()], in_doubt
 
 
-def _stream(start_ns: int, points: list[NativePoint]) -> tuple[_Stream, bool]:
+def _stream(start_ns: int, points: list[NativePoint]) -> tuple[_Stream, list[int]]:
     ordered = _in_order(points)
     highest = list(accumulate((point.value for point in ordered), max))
-    has_fallen = any(point.value < high for point, high in zip(ordered, highest, strict=True))
-    return _Stream(start_ns, tuple(zip((point.time_ns for point in ordered), highest, strict=True))), has_fallen
+    fallen = [point.time_ns for point, high in zip(ordered, highest, strict=True) if point.value < high]
+    return _Stream(start_ns, tuple(zip((point.time_ns for point in ordered), highest, strict=True))), fallen
 
 
 def _differences(values: Iterable[tuple[int, Amount]]) -> Iterator[tuple[int, Amount]]:
@@ -164,10 +176,10 @@ def _is_covered(delta: _Delta, stream: _Stream, known_ns: int) -> bool:
     return delta.time_ns > stream.start_ns and delta.start_ns < known_ns
 
 
-def _larger(deltas: list[_Delta], streams: list[_Stream]) -> list[tuple[int, Amount]]:
+def _larger(deltas: list[_Delta], streams: list[_Stream]) -> _Steps:
     """Return the steps of a series that was sent in both forms: of what both may say, the larger."""
     times = {delta.time_ns for delta in deltas} | {at_ns for stream in streams for at_ns, _ in stream.values}
-    steps: list[tuple[int, Amount]] = []
+    steps: _Steps = []
     highest: Amount = 0
     for now_ns in sorted(times):
         so_far = [delta for delta in deltas if delta.time_ns <= now_ns]
