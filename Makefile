@@ -61,6 +61,7 @@ crash: $(DEV_READY) stack ## kill watch KILLS times while sessions grow and the 
 bench: $(DEV_READY) ## measure speed and memory, beside peers where CCUSAGE=path, AGENTSVIEW=path name them (BENCH_MIB=100)
 	$(BIN)/python bench/convert_spans.py
 	$(BIN)/python bench/send_spans.py
+	$(BIN)/python -m bench.receiver_load
 	$(BIN)/python -m bench.make_corpus .cache/bench-$(BENCH_MIB) --mib $(BENCH_MIB)
 	$(BIN)/python -m bench.stats_vs_peers .cache/bench-$(BENCH_MIB) --ccusage '$(CCUSAGE)'
 	$(BIN)/python -m bench.index_speed .cache/bench-$(BENCH_MIB) --agentsview '$(AGENTSVIEW)'

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from otel_bridge.receiving.json_attributes import attribute_payload
 from otel_bridge.receiving.json_fields import HEX_FIELDS, Kind, kind_of
 from otel_bridge.receiving.json_values import (
     LENGTH,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 
+_ATTRIBUTE = "opentelemetry.proto.common.v1.KeyValue"
 _SIMPLE = {Kind.TEXT: text, Kind.FLOAT: double, Kind.BOOL: boolean}
 
 
@@ -56,7 +58,8 @@ class JsonReader:
             fields = self._messages[name] = {}
             for field in descriptor.fields:
                 fields[field.json_name] = fields[field.name] = self._field(field)
-        return _message_payload(self._messages[name], descriptor.name)
+        payload = _message_payload(self._messages[name], descriptor.name)
+        return attribute_payload(payload) if name == _ATTRIBUTE else payload
 
     def _field(self, field: FieldDescriptor) -> Payload:
         wire_type, payload = self._payload(field)

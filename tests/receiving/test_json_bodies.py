@@ -56,6 +56,40 @@ def test_numbers_of_64_bits_are_strings_or_numbers() -> None:
     assert times == [7, 7, 7, 7]
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"stringValue": "\ud83d\ude00 ä"}, "😀 ä"),
+        ({"string_value": "x"}, "x"),
+        ({"intValue": "-12"}, -12),
+        ({"intValue": -12}, -12),
+        ({"intValue": "9223372036854775807"}, 2**63 - 1),
+        ({"intValue": "1e3"}, 1000),
+        ({"doubleValue": 1}, 1.0),
+        ({"doubleValue": "Infinity"}, float("inf")),
+        ({"doubleValue": -0.5}, -0.5),
+        ({"boolValue": False}, False),
+        ({"bytesValue": "-_8"}, b"\xfb\xff"),
+        ({"stringValue": "x", "invented": 1}, "x"),
+    ],
+)
+def test_attributes_of_all_kinds_are_read(value: Any, expected: Any) -> None:
+    """In every spelling, beside unknown fields too."""
+    for more in ({}, {"invented": 1}):
+        (found,) = read_span(attributes=[{"key": "k", "value": value, **more}]).attributes
+        assert (found.key, getattr(found.value, found.value.WhichOneof("value"))) == ("k", expected)
+
+
+@pytest.mark.parametrize("attribute", [{}, {"key": "k"}, {"key": "k", "value": {}}, {"value": {"intValue": 7}}])
+def test_attributes_may_lack_anything(attribute: Any) -> None:
+    """What is missing is empty, as in protobuf."""
+    (found,) = read_span(attributes=[attribute]).attributes
+    assert (found.key, found.value.int_value) == (
+        attribute.get("key", ""),
+        7 if "key" not in attribute and attribute else 0,
+    )
+
+
 def test_enums_are_numbers_or_names() -> None:
     """A number need not be known: a newer client may know more."""
     assert [read_span(kind=value).kind for value in (3, "SPAN_KIND_CLIENT", 99)] == [3, 3, 99]
@@ -87,6 +121,11 @@ def test_ids_are_hex_in_either_case() -> None:
         ("kind", 2**31),
         ("attributes", {}),
         ("attributes", [7]),
+        ("attributes", [{"key": 7, "value": {"intValue": "1"}}]),
+        ("attributes", [{"key": "k", "value": {"stringValue": 1}}]),
+        ("attributes", [{"key": "k", "value": {"intValue": "x"}}]),
+        ("attributes", [{"key": "k", "value": {"intValue": True}}]),
+        ("attributes", [{"key": "k", "value": []}]),
         ("attributes", [{"value": {"bytesValue": "*"}}]),
         ("attributes", [{"value": {"doubleValue": "many"}}]),
         ("attributes", [{"value": {"boolValue": 1}}]),
