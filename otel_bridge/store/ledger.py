@@ -99,6 +99,10 @@ _HEADLESS = """
 SELECT session_id FROM files GROUP BY session_id
 HAVING min(agent_id IS NOT NULL) AND max(found_ns) > ?
 """
+_JUST_OVER = """
+SELECT session_id FROM sessions WHERE ended_ns > :since_ns AND EXISTS
+  (SELECT 1 FROM turns WHERE session = sessions.id AND is_complete AND turns.ended_ns > :since_ns)
+"""
 
 
 def pending_sessions(connection: Connection, target: int | None) -> list[str]:
@@ -107,6 +111,11 @@ def pending_sessions(connection: Connection, target: int | None) -> list[str]:
     A target that nothing was ever sent to (``None``) lacks all of them.
     """
     return [session_id for (session_id,) in connection.execute(_PENDING, (target or 0,))]
+
+
+def just_over_sessions(connection: Connection, since_ns: int) -> list[str]:
+    """Return the sessions with a turn that ended after a time."""
+    return [session_id for (session_id,) in connection.execute(_JUST_OVER, {"since_ns": since_ns})]
 
 
 def headless_sessions(connection: Connection, since_ns: int) -> set[str]:

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 from otel_bridge.errors import BridgeError
 from otel_bridge.pipeline.export import ExportSummary
 from otel_bridge.pipeline.index.ledger import Ledger
+from otel_bridge.pipeline.index.natives import Inbox
 from otel_bridge.pipeline.index.opening import is_damage, open_or_recover, recover
 from otel_bridge.pipeline.index.passes import IndexOptions, PassReport, index_files
 from otel_bridge.pipeline.index.place import IndexPlace
@@ -65,6 +66,7 @@ class Keeper:
         find_target: Callable[[], Target] | None = None,
         clock: Callable[[], int],
         notify: Callable[[str], None],
+        inbox: Inbox | None = None,
     ) -> None:
         self.place = place
         self.options = options
@@ -85,6 +87,7 @@ class Keeper:
         """What was found wrong with the index."""
         self._clock = clock
         self._notify = notify
+        self._inbox = inbox or Inbox()
         self._missed = True
         """Changes may have been missed: the next round looks at everything."""
         self._is_dirty = True
@@ -104,7 +107,7 @@ class Keeper:
         report = PassReport()
         looks_at_all = changed is None or self._missed
         self._is_dirty = self._is_dirty or looks_at_all  # a turn may have become idle
-        if (changed or looks_at_all) and self.troubles.may_try(_INDEX):
+        if self._take_in_telemetry() or ((changed or looks_at_all) and self.troubles.may_try(_INDEX)):
             report = self._index(None if looks_at_all else changed)
         elif changed:
             self._missed = True
@@ -114,6 +117,16 @@ class Keeper:
         if report.files_read or shipped:
             gc.collect()  # putting sessions together leaves cycles: a process that runs for days would grow by them
         return report
+
+    def _take_in_telemetry(self) -> bool:
+        """Store what was received since the last round, and tell whether any of it is new."""
+        if not self._is_open or self._damage is not None:
+            return False
+        try:
+            return self._inbox.empty_into(self.place) > 0
+        except sqlite3.DatabaseError as error:
+            self._failed(_INDEX, error)
+            return False
 
     def end(self) -> None:
         """Look at everything once more, and leave what has no answer soon to whoever comes next."""
@@ -211,7 +224,8 @@ class Keeper:
         idle = ledger.idle_sessions(target.options.idle_ns, now_ns)
         library = StoredLibrary(self.place.connection, now_ns=now_ns, session_ids=())
         shipper = Shipper(library, ledger, target.open_sink, target.options, now_ns=now_ns)
-        waiting = deque(dict.fromkeys((*ledger.pending(now_ns), *idle)))
+        awaited = ledger.awaited_sessions(now_ns, expects_spans=self._inbox.expects_spans(now_ns))
+        waiting = deque(dict.fromkeys(due for due in (*ledger.pending(now_ns), *idle) if due not in awaited))
         return shipper.send_some(waiting, idle) if waiting else None
 
     def _count_pending(self) -> None:

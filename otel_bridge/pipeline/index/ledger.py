@@ -15,9 +15,11 @@ from otel_bridge.pipeline.index.as_sent import as_sent, hashed_ids, is_told
 from otel_bridge.store import ledger as store
 from otel_bridge.store.database import transaction
 from otel_bridge.store.ledger import Series
+from otel_bridge.store.native import known_natively
 from otel_bridge.telemetry import Batch, DataPoint, LogRecord, Signal, Span
 
 _MS_NS = 1_000_000
+_SPANS_WITHIN_NS = 10 * 1_000_000_000
 _NOTED_AT_ONCE = 512
 """So many answers a crash may forget: what they are about is sent again, with the same ids."""
 
@@ -65,6 +67,15 @@ class Ledger:
             "SELECT session_id FROM sessions WHERE open_until_ns BETWEEN 1 AND ?", (now_ns - idle_ns,)
         )
         return self._with_head((session_id for (session_id,) in rows), now_ns)
+
+    def awaited_sessions(self, now_ns: int, *, expects_spans: bool) -> set[str]:
+        """Return the sessions of which the client's own spans may come any moment: they are not sent before these.
+
+        Those are sessions it told of before, or all of them where it sends spans at all, for ten seconds after the end
+        of a turn: it sends every five. What goes first decides under which ids all that follows goes.
+        """
+        just_over = store.just_over_sessions(self._connection, now_ns - _SPANS_WITHIN_NS)
+        return set(just_over if expects_spans else known_natively(self._connection, just_over))
 
     def _with_head(self, session_ids: Iterable[str], now_ns: int) -> list[str]:
         wanted = dict.fromkeys(session_ids)

@@ -1,16 +1,77 @@
-"""The client's own telemetry taken into the index (I/O)."""
+"""The client's own telemetry taken into the index (I/O).
+
+Whoever receives it is in other threads than who writes the index: they leave it in an inbox, and wait until it is on
+the disk.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import chain
+from queue import Empty, SimpleQueue
 from sqlite3 import Connection
+from threading import Event
 
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.sources.native.records import NativeRecord, NativeSpan, pack, record_key
 from otel_bridge.store.database import transaction
 from otel_bridge.store.native import add_native
 from otel_bridge.store.pruning import forget_pruned, pruned_ns
+
+_SPANS_FOR_NS = 3600 * 1_000_000_000
+
+
+class Inbox:
+    """Records that wait to be stored. Any number of threads may put some in; one takes them out."""
+
+    def __init__(self) -> None:
+        self._waiting: SimpleQueue[_Parcel] = SimpleQueue()
+        self._last_span_ns = 0
+
+    def expects_spans(self, now_ns: int) -> bool:
+        """Tell whether a client sent spans in the last hour: more may come of any session."""
+        return now_ns - self._last_span_ns < _SPANS_FOR_NS
+
+    def put(self, records: Sequence[NativeRecord], within_s: float) -> bool:
+        """Leave records and wait for so long; True when they are stored.
+
+        Else whoever sent them should send them again: they may be stored meanwhile, which does no harm.
+        """
+        parcel = _Parcel(records)
+        self._waiting.put(parcel)
+        return parcel.is_done.wait(within_s) and parcel.is_stored
+
+    def empty_into(self, place: IndexPlace) -> int:
+        """Store all that waits, in one transaction, and return the number of new records.
+
+        Raises:
+            sqlite3.Error: the index cannot be written; who waits is told so.
+        """
+        parcels = []
+        with suppress(Empty):
+            while True:
+                parcels.append(self._waiting.get_nowait())
+        if not parcels:
+            return 0
+        try:
+            taken = take_records(place, chain.from_iterable(parcel.records for parcel in parcels))
+            for parcel in parcels:
+                parcel.is_stored = True
+                ends_ns = [record.end_ns for record in parcel.records if isinstance(record, NativeSpan)]
+                self._last_span_ns = max(self._last_span_ns, *ends_ns, 0)
+        finally:
+            for parcel in parcels:
+                parcel.is_done.set()
+        return taken
+
+
+class _Parcel:
+    def __init__(self, records: Sequence[NativeRecord]) -> None:
+        self.records = records
+        self.is_done = Event()
+        self.is_stored = False
 
 
 def take_records(place: IndexPlace, records: Iterable[NativeRecord]) -> int:

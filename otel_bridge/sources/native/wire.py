@@ -7,7 +7,6 @@ name would feed us our own spans.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from msgspec import Struct, field, structs
@@ -50,6 +49,8 @@ class Reading(Struct):
     """Records or values of Claude Code that could not be used."""
     foreign: list[Place] = field(default_factory=list)
     """Scope groups that are not Claude Code's."""
+    left: list[tuple[int, int, int]] = field(default_factory=list)
+    """Index of resource group, scope group and item of what is Claude Code's and not among the records."""
     unused: Counter[str] = field(default_factory=Counter)
     """Claude Code's events that say nothing about a session's work, by name."""
 
@@ -69,11 +70,13 @@ def read_logs(request: ExportLogsServiceRequest) -> Reading:
             if not is_native_scope(scope.scope.name):
                 reading.foreign.append((at, inner))
                 continue
-            for record in scope.log_records:
+            for number, record in enumerate(scope.log_records):
                 event = _event(record, version or scope.scope.version or None, reading)
-                if event is not None:
-                    reading.records.append(structs.replace(event, repeat=seen[event]))
-                    seen[event] += 1
+                if event is None:
+                    reading.left.append((at, inner, number))
+                    continue
+                reading.records.append(structs.replace(event, repeat=seen[event]))
+                seen[event] += 1
     return reading
 
 
@@ -86,27 +89,37 @@ def read_traces(request: ExportTraceServiceRequest) -> Reading:
             if not is_native_scope(scope.scope.name):
                 reading.foreign.append((at, inner))
                 continue
-            for span in scope.spans:
+            for number, span in enumerate(scope.spans):
                 record = _span(span, version or scope.scope.version or None, reading)
-                if record is not None:
+                if record is None:
+                    reading.left.append((at, inner, number))
+                else:
                     reading.records.append(record)
     return reading
 
 
-def only(request: Request, places: Sequence[Place]) -> Request:
-    """Return the request with these scope groups alone, as they are; empty where there are none."""
-    rest = type(request)()
-    name, inner_name = ("resource_logs", "scope_logs")
+def rest(request: Request, reading: Reading) -> Request:
+    """Return what no record was made of, unchanged: what is not Claude Code's, and of its own what we do not know."""
+    kept = type(request)()
+    kept.CopyFrom(request)
+    name, inner_name, item_name = "resource_logs", "scope_logs", "log_records"
     if isinstance(request, ExportTraceServiceRequest):
-        name, inner_name = ("resource_spans", "scope_spans")
-    for at in dict.fromkeys(at for at, _ in places):
-        group = getattr(rest, name).add()
-        group.CopyFrom(getattr(request, name)[at])
-        wanted = [getattr(group, inner_name)[inner] for place, inner in places if place == at]
-        kept = [type(scope).FromString(scope.SerializeToString()) for scope in wanted]
-        group.ClearField(inner_name)
-        getattr(group, inner_name).extend(kept)
-    return rest
+        name, inner_name, item_name = "resource_spans", "scope_spans", "spans"
+    whole, left = set(reading.foreign), set(reading.left)
+    groups = getattr(kept, name)
+    for at in range(len(groups) - 1, -1, -1):
+        scopes = getattr(groups[at], inner_name)
+        for inner in range(len(scopes) - 1, -1, -1):
+            items = getattr(scopes[inner], item_name)
+            if (at, inner) not in whole:
+                for number in range(len(items) - 1, -1, -1):
+                    if (at, inner, number) not in left:
+                        del items[number]
+            if not items:
+                del scopes[inner]
+        if not scopes:
+            del groups[at]
+    return kept
 
 
 def _version(attributes: Any) -> str | None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,13 @@ from otel_bridge.convert import ConvertOptions
 from otel_bridge.errors import BusyError
 from otel_bridge.pipeline.index import shipping
 from otel_bridge.pipeline.index.keeping import Keeper, Target
+from otel_bridge.pipeline.index.natives import Inbox
 from otel_bridge.pipeline.index.opening import reading, writing
 from otel_bridge.pipeline.index.passes import IndexOptions
 from otel_bridge.pipeline.index.shipping import ShipOptions
+from otel_bridge.sources.native.records import NativeRecord, NativeSpan
 from otel_bridge.telemetry import Signal
+from tests.native import native_records
 from tests.pipeline.index.receiver import LOST, PLACES, REFUSED, TAKEN, Receiver, by_id, exported, ids
 from tests.pipeline.index.world import World, append
 from tests.transcripts import FAR_FUTURE_S, OTHER, SID, ask, at_ns, prompt, response, session_file, tool_use
@@ -25,6 +29,7 @@ class Kept:
     def __init__(self, world: World, *, idle_s: float = 1800, roots: Callable[[], list[Path]] | None = None) -> None:
         self.world = world
         self.receiver = Receiver()
+        self.inbox = Inbox()
         self.said: list[str] = []
         self.targets = 0
         """How often it was asked where to ship to."""
@@ -36,6 +41,7 @@ class Kept:
             find_target=self._find,
             clock=lambda: at_ns(world.now),
             notify=self.said.append,
+            inbox=self.inbox,
         )
 
     def _find(self) -> Target:
@@ -319,3 +325,35 @@ def test_whoever_else_made_a_removed_index_anew_keeps_it(tmp_path: Path) -> None
         keeper.round(None)
         assert said[1:] == ["the index is written again"]
         keeper.place.connection.close()
+
+
+# --- telemetry -------------------------------------------------------------------------------------------------------
+
+
+def put(kept: Kept, records: list[NativeRecord]) -> None:
+    """Leave records in the inbox, as a receiver does, and make a round."""
+    with ThreadPoolExecutor(1) as threads:
+        stored = threads.submit(kept.inbox.put, records, 5)
+        while not stored.done():
+            kept.keeper.round(frozenset())
+        assert stored.result()
+
+
+def test_telemetry_is_taken_in_and_sent_on(kept: Kept) -> None:
+    """Ten seconds after its turn: the client's spans, which say under which ids, come every five."""
+    records = next(iter(native_records("2.1.329/basic").values()))
+    kept.world.now = (max(ended_ns(record) for record in records) - at_ns(0)) / 1e9 + 1
+    put(kept, records)
+    kept.keeper.round(frozenset())
+    assert (sessions_of(kept), kept.keeper.pending) == ({SID}, 1)
+    kept.wait(10)
+    kept.keeper.round(frozenset())
+    assert (sessions_of(kept), kept.keeper.pending) == ({SID, records[0].session_id}, 0)
+
+
+def sessions_of(kept: Kept) -> set[object]:
+    return {span.attributes["session.id"] for span in kept.receiver.spans}
+
+
+def ended_ns(record: NativeRecord) -> int:
+    return record.end_ns if isinstance(record, NativeSpan) else record.time_ns

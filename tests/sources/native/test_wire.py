@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from otel_bridge.sources.native.records import ApiFailure, ApiRequest, NativeSpan, ToolDecision, ToolResult, UserPrompt
-from otel_bridge.sources.native.wire import is_native_scope, only, read_logs, read_traces
+from otel_bridge.sources.native.wire import is_native_scope, read_logs, read_traces, rest
 from tests.captures import RUNS
 from tests.native import log_requests, native_records, trace_requests
 from tests.sources.native.otlp import AT_NS, SESSION, TRACING_SCOPE, add_logs, log_record, logs, span, traces
@@ -131,9 +131,20 @@ def test_others_are_told_by_their_scope() -> None:
     reading = read_logs(request)
     assert [type(record) for record in reading.records] == [UserPrompt]
     assert reading.foreign == [(1, 0)]
-    rest = ExportLogsServiceRequest()
-    rest.resource_logs.append(request.resource_logs[1])
-    assert only(request, reading.foreign) == rest
+    others = ExportLogsServiceRequest()
+    others.resource_logs.append(request.resource_logs[1])
+    assert rest(request, reading) == others
+
+
+def test_what_no_record_is_made_of_is_left_as_it_came() -> None:
+    """An event of the client that we do not know may be what the next hop is there for."""
+    request = logs(
+        log_record("user_prompt", {}), log_record("plugin_loaded", {"x": "y"}), log_record("tool_result", {})
+    )
+    unknown = logs(log_record("plugin_loaded", {"x": "y"}))
+    assert rest(request, read_logs(request)) == unknown
+    spans = traces(span("tool", {}), span("tool", {}, span_id=b""))
+    assert rest(spans, read_traces(spans)) == traces(span("tool", {}, span_id=b""))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,143 @@
+"""What is received: records into the index before anybody is thanked, everything else to the next hop as it came."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from google.protobuf.message import Message
+
+from otel_bridge.pipeline import native_intake
+from otel_bridge.pipeline.index.natives import Inbox
+from otel_bridge.pipeline.native_intake import NativeIntake
+from otel_bridge.receiving.intake import Export, Intake, Refused, Taken
+from otel_bridge.receiving.signals import WIRES
+from otel_bridge.telemetry import Signal
+from tests.native import log_requests, metric_requests, trace_requests
+from tests.pipeline.index.world import World
+
+RUN = "2.1.329/basic"
+
+
+def export(signal: Signal, message: Message) -> Export:
+    wire = WIRES[signal]
+    return Export(signal, message.SerializeToString(), sum(1 for _ in wire.attributed(message)), wire.decode)
+
+
+class NextHop:
+    """Takes everything and remembers it."""
+
+    def __init__(self, answer: Taken | Refused = Taken()) -> None:  # noqa: B008 - immutable
+        self.answer = answer
+        self.exports: list[Export] = []
+
+    def __call__(self, one: Export) -> Taken | Refused:
+        self.exports.append(one)
+        return self.answer
+
+
+class Desk:
+    """An intake with somebody behind it who stores what lies in its inbox."""
+
+    def __init__(self, folder: Path, onward: Intake | None = None) -> None:
+        self.world = World(folder)
+        self.inbox = Inbox()
+        self.intake = NativeIntake(self.inbox, onward)
+        self._threads = ThreadPoolExecutor(1)
+
+    def send(self, signal: Signal, message: Message) -> Taken | Refused:
+        answer = self._threads.submit(self.intake, export(signal, message))
+        while not answer.done():
+            self.inbox.empty_into(self.world.place)
+        return answer.result()
+
+    @property
+    def stored(self) -> int:
+        return int(self.world.one("SELECT count(*) FROM native_records"))
+
+    def close(self) -> None:
+        self._threads.shutdown()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path, NextHop())
+    yield made
+    made.close()
+
+
+def next_hop(desk: Desk) -> NextHop:
+    hop = desk.intake._onward
+    assert isinstance(hop, NextHop)
+    return hop
+
+
+def test_who_is_thanked_has_his_records_on_the_disk(desk: Desk) -> None:
+    """And the next pass makes the session of them."""
+    for request in log_requests(RUN):
+        assert desk.send(Signal.LOGS, request) == Taken()
+    assert desk.stored
+    assert len(desk.world.update().sessions) == 1
+
+
+def test_what_is_sent_again_is_stored_once(desk: Desk) -> None:
+    """A client that heard no answer sends again."""
+    (first, *_) = trace_requests(RUN)
+    desk.send(Signal.TRACES, first)
+    before = desk.stored
+    desk.send(Signal.TRACES, first)
+    assert desk.stored == before > 0
+
+
+def test_everything_else_goes_on_as_it_came(desk: Desk) -> None:
+    """Metrics, other programs' telemetry, and events of the client that we make nothing of."""
+    messages = [*log_requests(RUN)]
+    for request in messages:
+        for group in request.resource_logs:
+            for scope in group.scope_logs:
+                scope.scope.name = "somebody.else"
+        desk.send(Signal.LOGS, request)
+    (metrics, *_) = metric_requests(RUN)
+    desk.send(Signal.METRICS, metrics)
+    assert [one.message for one in next_hop(desk).exports] == [*messages, metrics]
+    assert desk.stored == 0
+
+
+def test_the_answer_of_the_next_hop_is_the_answer(tmp_path: Path) -> None:
+    """What is stored already does no harm when it comes again."""
+    desk = Desk(tmp_path, NextHop(Refused("busy", is_retryable=True)))
+    (request, *_) = log_requests(RUN)
+    other = request.resource_logs.add()
+    other.scope_logs.add().log_records.add().body.string_value = "x"
+    assert desk.send(Signal.LOGS, request) == Refused("busy", is_retryable=True)
+    assert desk.stored
+    (rest,) = next_hop(desk).exports
+    assert rest.message.resource_logs[-1] == other
+    assert rest.items < sum(len(scope.log_records) for group in request.resource_logs for scope in group.scope_logs)
+    desk.close()
+
+
+def test_without_a_next_hop_it_is_said_what_nobody_takes(tmp_path: Path) -> None:
+    """Nothing is dropped silently: the sender is told, and it is counted."""
+    desk = Desk(tmp_path)
+    (metrics, *_) = metric_requests(RUN)
+    answer = desk.send(Signal.METRICS, metrics)
+    assert isinstance(answer, Taken)
+    assert answer.rejected == export(Signal.METRICS, metrics).items
+    assert "no endpoint" in answer.reason
+    desk.close()
+
+
+def test_an_index_that_cannot_be_written_is_no_loss(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client is asked to send again, at once where that is known and else after a while."""
+    monkeypatch.setattr(native_intake, "_STORED_WITHIN_S", 0.05)
+    (request, *_) = trace_requests(RUN)
+    assert desk.intake(export(Signal.TRACES, request)) == Refused(
+        "the index cannot be written at the moment", is_retryable=True
+    )
+    desk.world.connection.close()
+    with pytest.raises(sqlite3.Error):
+        desk.inbox.empty_into(desk.world.place)
