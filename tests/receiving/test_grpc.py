@@ -127,3 +127,19 @@ def test_a_call_without_message_loses_its_place() -> None:
 def _silence() -> Iterator[bytes]:
     time.sleep(1)
     yield b""
+
+
+def test_a_caller_that_leaves_keeps_its_place_until_the_work_is_done() -> None:
+    """What nobody waits for any more still takes room: it is counted until it is over."""
+    recorder = Recorder()
+    with listening(recorder, held_requests=1) as running:
+        recorder.open.clear()
+        with grpc.insecure_channel(running.grpc_target) as channel:
+            call = channel.unary_unary(TRACES.method).future(body())
+            assert recorder.entered.acquire(timeout=10)
+            call.cancel()
+        assert isinstance(running.call(body()), answers.Retry)
+        recorder.open.set()
+        deadline = time.monotonic() + 10
+        while running.call(body()) != TRACES.response():
+            assert time.monotonic() < deadline
