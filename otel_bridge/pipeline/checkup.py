@@ -120,8 +120,10 @@ def _stop(door: Door | None, ways: Mapping[Door, Way]) -> Way:
 
 
 def _connection(door: Door, way: Way, whose: str) -> Check:
-    found = "; ".join((*way.passed, *([f"stopped at {way.stopped_at}"] if way.stopped_at else [])))
-    return Check(f"{whose}connection to {door}", FAILED if way.stopped_at else OK, found, way.advice)
+    stops = [f"stopped at {way.stopped_at}"] if way.stopped_at else []
+    found = "; ".join((*way.passed, *stops, *([way.doubt] if way.doubt else [])))
+    verdict = FAILED if way.stopped_at else WARNING if way.doubt else OK
+    return Check(f"{whose}connection to {door}", verdict, found, way.advice)
 
 
 def missing_pipelines(configs: Mapping[Signal, OtlpConfig]) -> dict[Signal, str]:

@@ -38,6 +38,8 @@ class Way(Struct, frozen=True):
     passed: tuple[str, ...]
     stopped_at: str = ""
     """The hop that failed, and how; empty if none did."""
+    doubt: str = ""
+    """What may yet stop it: whoever sends decides."""
     advice: str = ""
 
 
@@ -76,7 +78,9 @@ def walk(door: Door) -> Way:
         found = socket.getaddrinfo(door.host, door.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        return Way((), f"name resolution: {reason}", f"is {door.host} the right name, and known on this machine?")
+        return Way(
+            (), f"name resolution: {reason}", advice=f"is {door.host} the right name, and known on this machine?"
+        )
     addresses = list(dict.fromkeys(str(address[4][0]) for address in found))
     if addresses != [door.host]:
         passed.append(f"resolves to {', '.join(addresses)}")
@@ -85,24 +89,35 @@ def walk(door: Door) -> Way:
         connection = socket.create_connection((door.host, door.port), timeout=_TIMEOUT_S)
     except OSError as error:
         reason = error.strerror or error
-        return Way(tuple(passed), f"TCP: {reason}", "start the receiver, or check host, port and firewalls")
+        return Way(tuple(passed), f"TCP: {reason}", advice="start the receiver, or check host, port and firewalls")
     with closing(connection):
         passed.append(f"TCP answers in {(time.monotonic() - began) * 1000:.0f} ms")
         return _shaken(door, connection, passed) if door.is_tls else Way(tuple(passed))
 
 
 def _shaken(door: Door, connection: socket.socket, passed: list[str]) -> Way:
+    """Shake hands. Libraries have authorities of their own: only of those that were named we can say who is trusted."""
     try:
-        context = ssl.create_default_context(cafile=door.certificate or None)
-        if door.client_certificate:
-            context.load_cert_chain(door.client_certificate, door.client_key)
-        context.set_alpn_protocols(["h2", "http/1.1"])
+        context = _context(door)
+    except OSError as error:  # includes ssl.SSLError
+        advice = "check OTEL_EXPORTER_OTLP_CERTIFICATE, …_CLIENT_CERTIFICATE and …_CLIENT_KEY"
+        return Way(tuple(passed), f"TLS: our certificates cannot be read: {error.strerror or error}", advice=advice)
+    try:
         with context.wrap_socket(connection, server_hostname=door.host) as secured:
             expires = (secured.getpeercert() or {}).get("notAfter", "")
-            passed.append(f"{secured.version()}, certificate until {expires}")
+            return Way((*passed, f"{secured.version()}, certificate until {expires}"))
     except ssl.SSLCertVerificationError as error:
-        return Way(tuple(passed), f"TLS: {error.verify_message}", "check OTEL_EXPORTER_OTLP_CERTIFICATE")
-    except OSError as error:  # includes ssl.SSLError
+        fault, advice = f"TLS: {error.verify_message}", "check OTEL_EXPORTER_OTLP_CERTIFICATE"
+        return Way(tuple(passed), *((fault, "") if door.certificate else ("", fault)), advice)
+    except OSError as error:
         reason = getattr(error, "reason", None) or error.strerror or error
-        return Way(tuple(passed), f"TLS: {reason}", "does it speak TLS there? Else the endpoint begins with http://")
-    return Way(tuple(passed))
+        advice = "does it speak TLS there? Else the endpoint begins with http://"
+        return Way(tuple(passed), f"TLS: {reason}", advice=advice)
+
+
+def _context(door: Door) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=door.certificate or None)
+    if door.client_certificate:
+        context.load_cert_chain(door.client_certificate, door.client_key)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    return context
