@@ -27,8 +27,11 @@ def call_pairs(recorded: Iterable[ModelCall], native: Sequence[ModelCall]) -> di
     own = sorted(recorded, key=lambda call: (call.ended_ns, call.key))
     named = {call.request_id: call for call in native if call.request_id is not None}
     pairs: dict[str, ModelCall] = {}
-    for call in sorted(own, key=lambda call: call.key != call.request_id):  # the one that bears the id as its key first
-        if call.request_id is not None and call.request_id in named:
+    for call in own:
+        if call.key in named:
+            pairs[call.key] = named.pop(call.key)
+    for call in own:
+        if call.key not in pairs and call.request_id is not None and call.request_id in named:
             pairs[call.key] = named.pop(call.request_id)
     told = sorted(native, key=lambda call: (call.ended_ns, call.key))
     for is_pair in (_has_same_prompt, _has_same_model):

@@ -18,20 +18,24 @@ from otel_bridge.sources.native.records import (
     ToolResult,
     UserPrompt,
 )
-from tests.builders import T0_NS
+from tests.builders import MODEL, T0_NS
 
 SESSION = "s"
 texts = st.sampled_from([None, "a", "b", "c"])
+prompts = st.sampled_from([None, "a", "b", "prompt-0", "prompt-1"])
+request_ids = st.sampled_from([None, "a", "b", "req_1", "req_2"])
+tool_ids = st.sampled_from([None, "a", "b", "toolu_1", "toolu_2"])
+"""Those of the sessions that ``tests.convert.strategies`` makes are among them."""
 ids = st.sampled_from([b"", b"1" * 8, b"2" * 8, b"3" * 8])
 traces = st.sampled_from([b"", b"1" * 16, b"2" * 16])
-times = st.integers(0, 4000).map(lambda at_s: T0_NS + at_s * 10**9)
+times = (st.integers(0, 4000) | st.integers(0, 3)).map(lambda at_s: T0_NS + at_s * 10**9)
 durations = st.none() | st.floats(0, 1e7)
 
 common = {
     "session_id": st.just(SESSION),
     "time_ns": times,
     "sequence": st.none() | st.integers(0, 9),
-    "prompt_id": texts,
+    "prompt_id": prompts,
     "trace_id": traces,
     "span_id": ids,
     "agent_id": texts,
@@ -44,12 +48,12 @@ sources = st.sampled_from([None, "sdk", "compact", "agent:builtin:a"])
 requests = st.builds(
     ApiRequest,
     **timed,
-    model=st.sampled_from(["m", "n"]),
+    model=st.sampled_from(["m", MODEL]),
     cost_usd=st.none() | st.integers(0, 99).map(Decimal),
     output_tokens=st.integers(0, 9),
     cache_write_tokens=st.integers(0, 9),
     cache_write_1h_tokens=st.none() | st.integers(0, 20),
-    request_id=texts,
+    request_id=request_ids,
     query_source=sources,
     agent_name=texts,
 )
@@ -57,13 +61,18 @@ tools = st.builds(
     ToolResult,
     **timed,
     name=st.sampled_from(["Bash", "Task", "mcp__a__b"]),
-    tool_id=texts,
+    tool_id=tool_ids,
     succeeded=st.none() | st.booleans(),
-    request_id=texts,
+    request_id=request_ids,
     subagent_type=texts,
 )
 decisions = st.builds(
-    ToolDecision, **common, name=st.sampled_from(["Bash", "mcp_tool"]), tool_id=texts, decision=texts, request_id=texts
+    ToolDecision,
+    **common,
+    name=st.sampled_from(["Bash", "mcp_tool"]),
+    tool_id=tool_ids,
+    decision=texts,
+    request_id=request_ids,
 )
 others = (
     st.builds(UserPrompt, **common, length=st.integers(0, 3))
