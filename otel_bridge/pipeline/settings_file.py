@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,6 +35,7 @@ class SettingsFile:
 
         The file keeps its permissions: settings may hold secrets. If it cannot be written all is as it was.
         """
+        self._refuse_if_unwritable()
         if not self.has_folder:
             self.path.parent.mkdir()
         try:
@@ -45,9 +48,15 @@ class SettingsFile:
 
     def remove(self, *, with_folder: bool) -> None:
         """Remove the file, and its folder if that is wanted and nobody keeps anything else there."""
+        self._refuse_if_unwritable()
         self.path.unlink()
         if with_folder:
             self._leave_folder()
+
+    def _refuse_if_unwritable(self) -> None:
+        """Putting another file in its place, or removing it, would need no permission of the file's own."""
+        if self.exists and not os.access(self.path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     def _leave_folder(self) -> None:
         with suppress(OSError):

@@ -106,6 +106,18 @@ def test_a_full_disk_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_file_that_must_not_be_written_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its folder would let us put another one in its place."""
+    path = tmp_path / "settings.json"
+    write_variables(path, OURS)
+    before = path.read_bytes()
+    monkeypatch.setattr("os.access", lambda *_: False)
+    for attempt in (lambda: write_variables(path, {"A": "1"}), lambda: remove_variables(path)):
+        with pytest.raises(UsageError, match=r"settings\.json: Permission denied; nothing was changed"):
+            attempt()
+    assert path.read_bytes() == before
+
+
 def test_settings_of_a_project_are_refused(tmp_path: Path) -> None:
     """A repository cannot enable telemetry; the user's own file is none of a repository, wherever it lies."""
     home, user = tmp_path / "home", tmp_path / "elsewhere" / ".claude" / "settings.json"
