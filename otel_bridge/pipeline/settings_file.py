@@ -54,7 +54,7 @@ class SettingsFile:
             self._leave_folder()
 
     def _refuse_if_unwritable(self) -> None:
-        """Putting another file in its place, or removing it, would need no permission of the file's own."""
+        """Refuse what would need no permission of the file itself: another one in its place, or its removal."""
         if self.exists and not os.access(self.path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
