@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import click
 
 from otel_bridge.cli.destination import endpoint_option, protocol_option
 from otel_bridge.cli.ending import until_signal
+from otel_bridge.cli.listening import Listening, listening_options, where
 from otel_bridge.cli.printable import say
 from otel_bridge.errors import UsageError
-from otel_bridge.receiving.listening import DEFAULTS, GRPC, HTTP, TOKEN, TOKEN_VARIABLE, listening_address
-from otel_bridge.receiving.tls import CERTIFICATE, CLIENT_CA, KEY, read_tls
-from otel_bridge.serving.address import Address, names_loopback
+from otel_bridge.receiving.listening import GRPC, HTTP
 from otel_bridge.settings import environment
 from otel_bridge.sinks.otlp.config import OtlpConfig, names_endpoint, otlp_config
 from otel_bridge.telemetry import Signal
@@ -32,58 +30,27 @@ _FILES_PER_CONNECTION = 2
 
 
 @click.command("receive", epilog="Example: otel-bridge receive --endpoint http://localhost:14318")
-@click.option(GRPC, "grpc_address", default=DEFAULTS[GRPC], show_default=True, metavar="HOST:PORT",
-              help="Where OTLP over gRPC is taken; none for nowhere.")  # fmt: skip
-@click.option(HTTP, "http_address", default=DEFAULTS[HTTP], show_default=True, metavar="HOST:PORT",
-              help="Where OTLP over HTTP is taken; none for nowhere.")  # fmt: skip
+@listening_options
 @endpoint_option
 @protocol_option
 @click.option("--to-file", metavar="FILE", help="Append OTLP/JSON lines as the collector does; - for stdout.")
-@click.option(TOKEN, metavar="TOKEN", help=f"Take only who sends this bearer token; default: {TOKEN_VARIABLE}.")
-@click.option(CERTIFICATE, "certificate", metavar="FILE", help="Use TLS with this certificate (PEM).")
-@click.option(KEY, "key", metavar="FILE", help="Key of the certificate (PEM).")
-@click.option(
-    CLIENT_CA, "client_ca", metavar="FILE", help="Take only clients with a certificate signed by these (PEM)."
-)
-def command(
-    *,
-    grpc_address: str,
-    http_address: str,
-    endpoint: str | None,
-    protocol: str | None,
-    to_file: str | None,
-    token: str | None,
-    certificate: str | None,
-    key: str | None,
-    client_ca: str | None,
-) -> None:
+def command(*, listening: Listening, endpoint: str | None, protocol: str | None, to_file: str | None) -> None:
     """Take OTLP from other programs and pass it on unchanged, write it to a file, or both.
 
     A sender gets the answer of the next hop: nothing is acknowledged that was not taken. While the next hop is away or
     busy, senders are asked to come again. A signal to end (SIGTERM, Ctrl-C) stops taking, answers what is under way and
     exits with 0. Other machines can send only where a token or client certificates guard the listener.
     """
-    from otel_bridge.receiving.receiver import ReceiverConfig
-
-    token = token if token is not None else environment().get(TOKEN_VARIABLE, "")
-    tls = read_tls(certificate, key, client_ca)
-    is_guarded = bool(token) or (tls is not None and tls.client_ca is not None)
-    listeners = {
-        option: listening_address(option, text, is_guarded=is_guarded)
-        for option, text in ((GRPC, grpc_address), (HTTP, http_address))
-    }
-    if not any(listeners.values()):
-        raise UsageError(f"{GRPC} and {HTTP} are both none: give at least one of them an address")
-    if token and tls is None and any(address and not address.is_loopback for address in listeners.values()):
-        say(f"! the token and all telemetry cross the network unencrypted: {CERTIFICATE} and {KEY} change that")
     configs = _next_hops(environment(), endpoint, protocol, is_local=to_file is not None)
     if not (configs or to_file):
         raise UsageError(
             "nowhere to pass telemetry on to. Give --endpoint http://localhost:14318 (or set"
             " OTEL_EXPORTER_OTLP_ENDPOINT), or --to-file telemetry.jsonl"
         )
-    _check_no_loop(configs, listeners)
-    _run(ReceiverConfig(listeners[GRPC], listeners[HTTP], token, tls), configs, to_file)
+    config = listening.config(configs)
+    if not (config.grpc or config.http):
+        raise UsageError(f"{GRPC} and {HTTP} are both none: give at least one of them an address")
+    _run(config, configs, to_file)
 
 
 def _next_hops(
@@ -95,21 +62,6 @@ def _next_hops(
         for signal in Signal
         if endpoint is not None or (not is_local and names_endpoint(env, signal))
     ]
-
-
-def _check_no_loop(configs: Sequence[OtlpConfig], listeners: Mapping[str, Address | None]) -> None:
-    """Raise UsageError where the next hop is this receiver: the variables of clients may well say so."""
-    for config in configs:
-        place = config.target.address
-        url = urlsplit(place if "://" in place else f"//{place}")
-        with suppress(ValueError):
-            for option, address in listeners.items():
-                is_same_host = address and (config.target.host == address.host or names_loopback(config.target.host))
-                if address and address.port and is_same_host and url.port == address.port:
-                    raise UsageError(
-                        f"{option} {address} is where {config.signal} would be passed on to ({config.target.place}):"
-                        f" a loop. Give --endpoint another address, or {option} another port"
-                    )
 
 
 def _run(config: ReceiverConfig, configs: Sequence[OtlpConfig], to_file: str | None) -> None:
@@ -138,7 +90,7 @@ def _run(config: ReceiverConfig, configs: Sequence[OtlpConfig], to_file: str | N
         receiver = Receiver(config, in_turn(intakes), others=others)
         with until_signal() as stop:
             receiver.start()
-            say(f"receiving {_where(receiver.grpc_address, receiver.http_address, is_tls=config.tls is not None)}")
+            say(f"receiving {where(receiver.grpc_address, receiver.http_address, is_tls=config.tls is not None)}")
             say(f"passing on to {', '.join(_places(configs, to_file))}; Ctrl-C ends it")
             for signal in set(Signal) - {hop.signal for hop in configs} if configs else ():
                 say(f"! no endpoint takes {signal}: senders are told to drop them")
@@ -146,12 +98,6 @@ def _run(config: ReceiverConfig, configs: Sequence[OtlpConfig], to_file: str | N
         receiver.stop(_GRACE_S)
         for line in account(receiver.counters.tally()):
             say(line)
-
-
-def _where(grpc: Address | None, http: Address | None, *, is_tls: bool) -> str:
-    scheme = "https" if is_tls else "http"
-    listed = [f"OTLP over gRPC at {grpc}" if grpc else "", f"over HTTP at {scheme}://{http}" if http else ""]
-    return " and ".join(filter(None, listed))
 
 
 def _places(configs: Sequence[OtlpConfig], to_file: str | None) -> list[str]:

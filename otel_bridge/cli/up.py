@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import click
 
 from otel_bridge.cli.indexed import Source
 from otel_bridge.cli.keeping import Keeping, keeping_options
+from otel_bridge.cli.listening import Listening, listening_options, where
 from otel_bridge.cli.printable import say
 from otel_bridge.cli.service import look_every_option, run_service
+from otel_bridge.errors import UsageError
 from otel_bridge.pipeline.index.exposing import RecentPoints, bridge_state
 from otel_bridge.pipeline.index.keeping import Keeper
+from otel_bridge.pipeline.index.natives import Inbox
 from otel_bridge.serving.address import DEFAULT, OPTION
 from otel_bridge.serving.server import serve as start_server
+from otel_bridge.sinks.otlp.config import OtlpConfig
 from otel_bridge.telemetry import Signal
+
+_GRACE_S = 2.0
+"""What is under way when we are asked to end was stored or refused by then."""
 
 
 @click.command("up", epilog="Example: otel-bridge up --endpoint http://localhost:14318")
 @keeping_options
 @look_every_option
+@listening_options
 @click.option(OPTION, "address", default=DEFAULT, show_default=True, metavar="HOST:PORT",
               help="Where /metrics and the health page are answered.")  # fmt: skip
 @click.option("--allow-remote", is_flag=True, help="Let other machines ask: the address may be another than loopback.")
-def command(*, keeping: Keeping, look_every_s: float, address: str, allow_remote: bool) -> None:
-    """Run it all: index what is there, watch what is written, send it on, and answer Prometheus and health checks.
+def command(*, keeping: Keeping, look_every_s: float, listening: Listening, address: str, allow_remote: bool) -> None:
+    """Run it all: index what is there, watch what is written, take what clients send, send it on, answer Prometheus.
 
-    Without an endpoint nothing leaves this machine, and /metrics shows the sessions of the last day as well as the
-    bridge itself; with one, sessions' metrics go there and /metrics shows the bridge alone.
+    Claude Code's own telemetry joins its transcripts in the index; what else is received goes on unchanged. Without an
+    endpoint nothing leaves this machine, and /metrics shows the sessions of the last day as well as the bridge itself;
+    with one, sessions' metrics go there and /metrics shows the bridge alone.
     """
 
     @contextmanager
@@ -39,6 +48,31 @@ def command(*, keeping: Keeping, look_every_s: float, address: str, allow_remote
         points = None if sends_metrics else RecentPoints(source.path, keeping.convert_options(), time.time_ns)
         with start_server(address, lambda: bridge_state(keeper), points, allow_remote=allow_remote) as server:
             say(f"health at {server.url}, metrics at {server.url}/metrics")
-            yield
+            with _receiving(listening, to.otlp if to is not None else (), keeper.inbox):
+                yield
 
     run_service(keeping, command="up", look_every_s=look_every_s, serve=serve)
+
+
+@contextmanager
+def _receiving(listening: Listening, next_hops: Sequence[OtlpConfig], inbox: Inbox) -> Iterator[None]:
+    """Take telemetry as long as the block runs; where that cannot be, say so, and do all the rest."""
+    from otel_bridge.pipeline.native_intake import NativeIntake
+    from otel_bridge.receiving.receiver import Receiver
+    from otel_bridge.receiving.relay import open_relay
+
+    with ExitStack() as closing:
+        try:
+            config = listening.config(next_hops)
+            relay = open_relay(next_hops, config.limits.workers) if next_hops else None
+            if relay is not None:
+                closing.callback(relay.close)
+            receiver = Receiver(config, NativeIntake(inbox, relay))
+            receiver.start()
+            closing.callback(receiver.stop, _GRACE_S)
+        except UsageError as error:
+            say(f"! not receiving: {error}")
+        else:
+            if config.grpc or config.http:
+                say(f"receiving {where(receiver.grpc_address, receiver.http_address, is_tls=config.tls is not None)}")
+        yield

@@ -66,7 +66,6 @@ class Keeper:
         find_target: Callable[[], Target] | None = None,
         clock: Callable[[], int],
         notify: Callable[[str], None],
-        inbox: Inbox | None = None,
     ) -> None:
         self.place = place
         self.options = options
@@ -87,7 +86,8 @@ class Keeper:
         """What was found wrong with the index."""
         self._clock = clock
         self._notify = notify
-        self._inbox = inbox or Inbox()
+        self.inbox = Inbox()
+        """Where telemetry of the client is left."""
         self._missed = True
         """Changes may have been missed: the next round looks at everything."""
         self._is_dirty = True
@@ -123,13 +123,14 @@ class Keeper:
         if not self._is_open or self._damage is not None:
             return False
         try:
-            return self._inbox.empty_into(self.place) > 0
+            return self.inbox.empty_into(self.place) > 0
         except sqlite3.DatabaseError as error:
             self._failed(_INDEX, error)
             return False
 
     def end(self) -> None:
         """Look at everything once more, and leave what has no answer soon to whoever comes next."""
+        self.inbox.close()
         self.round(None)
         if self._shipment is not None and self._shipment.is_answered(_PATIENCE_S):
             self._ship()
@@ -224,7 +225,7 @@ class Keeper:
         idle = ledger.idle_sessions(target.options.idle_ns, now_ns)
         library = StoredLibrary(self.place.connection, now_ns=now_ns, session_ids=())
         shipper = Shipper(library, ledger, target.open_sink, target.options, now_ns=now_ns)
-        awaited = ledger.awaited_sessions(now_ns, expects_spans=self._inbox.expects_spans(now_ns))
+        awaited = ledger.awaited_sessions(now_ns, expects_spans=self.inbox.expects_spans(now_ns))
         waiting = deque(dict.fromkeys(due for due in (*ledger.pending(now_ns), *idle) if due not in awaited))
         return shipper.send_some(waiting, idle) if waiting else None
 

@@ -29,6 +29,11 @@ class Inbox:
     def __init__(self) -> None:
         self._waiting: SimpleQueue[_Parcel] = SimpleQueue()
         self._last_span_ns = 0
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Take no more: who comes now sends again, to whoever takes our place."""
+        self._is_closed = True
 
     def expects_spans(self, now_ns: int) -> bool:
         """Tell whether a client sent spans in the last hour: more may come of any session."""
@@ -39,6 +44,8 @@ class Inbox:
 
         Else whoever sent them should send them again: they may be stored meanwhile, which does no harm.
         """
+        if self._is_closed:
+            return False
         parcel = _Parcel(records)
         self._waiting.put(parcel)
         return parcel.is_done.wait(within_s) and parcel.is_stored

@@ -11,7 +11,6 @@ from otel_bridge.convert import ConvertOptions
 from otel_bridge.errors import BusyError
 from otel_bridge.pipeline.index import shipping
 from otel_bridge.pipeline.index.keeping import Keeper, Target
-from otel_bridge.pipeline.index.natives import Inbox
 from otel_bridge.pipeline.index.opening import reading, writing
 from otel_bridge.pipeline.index.passes import IndexOptions
 from otel_bridge.pipeline.index.shipping import ShipOptions
@@ -29,7 +28,6 @@ class Kept:
     def __init__(self, world: World, *, idle_s: float = 1800, roots: Callable[[], list[Path]] | None = None) -> None:
         self.world = world
         self.receiver = Receiver()
-        self.inbox = Inbox()
         self.said: list[str] = []
         self.targets = 0
         """How often it was asked where to ship to."""
@@ -41,7 +39,6 @@ class Kept:
             find_target=self._find,
             clock=lambda: at_ns(world.now),
             notify=self.said.append,
-            inbox=self.inbox,
         )
 
     def _find(self) -> Target:
@@ -333,7 +330,7 @@ def test_whoever_else_made_a_removed_index_anew_keeps_it(tmp_path: Path) -> None
 def put(kept: Kept, records: list[NativeRecord]) -> None:
     """Leave records in the inbox, as a receiver does, and make a round."""
     with ThreadPoolExecutor(1) as threads:
-        stored = threads.submit(kept.inbox.put, records, 5)
+        stored = threads.submit(kept.keeper.inbox.put, records, 5)
         while not stored.done():
             kept.keeper.round(frozenset())
         assert stored.result()
