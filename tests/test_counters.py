@@ -27,7 +27,7 @@ from tests.waterfall import exact, version
 AGREEING = [run for run in RUNS if version(run) in {"2.1.181", "2.1.329"}]
 OTHER_MODEL = {Decimal("0.318275"): Decimal("0.267639"), Decimal("0.152448"): Decimal("0.12713")}
 """Client's cost → ours of two sessions: another model answered sub-agents than the one asked for, and the client
-prices that (2.1.181; ``tests.client_habits.model_of_parent``)."""
+prices that (2.1.181)."""
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,9 @@ Each series with one of these is a doubt. A point counts at its own time: what c
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import NamedTuple, TypeVar
 
@@ -132,14 +133,8 @@ def _series_steps(points: list[NativePoint]) -> tuple[_Steps, list[int]]:
         stream, fallen = _stream(start_ns, own)
         streams.append(stream)
         in_doubt += fallen
-    covered = [
-        max(delta.time_ns, stream.values[0][0])
-        for delta in deltas
-        for stream in streams
-        if _is_covered(delta, stream, stream.values[-1][0])
-    ]
-    if covered:
-        return _larger(deltas, streams), [*in_doubt, *covered]
+    if covered := _covered_since(deltas, streams):
+        return _larger(deltas, streams, covered), [*in_doubt, *covered.values()]
     steps = [(delta.time_ns, delta.value) for delta in deltas]
     for stream in streams:
         steps += _differences(stream.values)
@@ -176,25 +171,42 @@ def _is_covered(delta: _Delta, stream: _Stream, known_ns: int) -> bool:
     return delta.time_ns > stream.start_ns and delta.start_ns < known_ns
 
 
-def _larger(deltas: list[_Delta], streams: list[_Stream]) -> _Steps:
-    """Return the steps of a series that was sent in both forms: of what both may say, the larger."""
-    times = {delta.time_ns for delta in deltas} | {at_ns for stream in streams for at_ns, _ in stream.values}
+def _larger(deltas: list[_Delta], streams: list[_Stream], since: Mapping[_Delta, int]) -> _Steps:
+    """Return the steps of a series that was sent in both forms: of what both may say, the larger.
+
+    ``since`` says which deltas are covered by totals, and from when on.
+    """
+    alone: defaultdict[int, Amount] = defaultdict(int)
+    beside: defaultdict[int, Amount] = defaultdict(int)
+    totals: defaultdict[int, Amount] = defaultdict(int)
+    for delta in deltas:
+        alone[delta.time_ns] += delta.value
+        if delta in since:
+            alone[since[delta]] -= delta.value
+            beside[since[delta]] += delta.value
+    for stream in streams:
+        for at_ns, step in _differences(stream.values):
+            totals[at_ns] += step
     steps: _Steps = []
+    uncovered: Amount = 0
+    covered: Amount = 0
+    counted: Amount = 0
     highest: Amount = 0
-    for now_ns in sorted(times):
-        so_far = [delta for delta in deltas if delta.time_ns <= now_ns]
-        known = [(stream, *newest) for stream in streams if (newest := _newest(stream, now_ns))]
-        covered = _sum(x for x in so_far if any(_is_covered(x, stream, known_ns) for stream, known_ns, _ in known))
-        total = _sum(so_far) - covered + max(covered, sum(value for _, _, value in known))
-        if total > highest:
+    for now_ns in sorted({*alone, *beside, *totals}):
+        uncovered, covered, counted = uncovered + alone[now_ns], covered + beside[now_ns], counted + totals[now_ns]
+        if (total := uncovered + max(covered, counted)) > highest:
             steps.append((now_ns, total - highest))
             highest = total
     return steps
 
 
-def _newest(stream: _Stream, now_ns: int) -> tuple[int, Amount] | None:
-    return max((value for value in stream.values if value[0] <= now_ns), default=None)
-
-
-def _sum(deltas: Iterable[_Delta]) -> Amount:
-    return sum((delta.value for delta in deltas), 0)
+def _covered_since(deltas: list[_Delta], streams: list[_Stream]) -> dict[_Delta, int]:
+    """Return the deltas that totals cover, and the time from which that is known."""
+    since: dict[_Delta, int] = {}
+    for stream in streams:
+        times = [at_ns for at_ns, _ in stream.values]
+        for delta in deltas:
+            if _is_covered(delta, stream, times[-1]):
+                known_ns = max(delta.time_ns, times[bisect_right(times, delta.start_ns)])
+                since[delta] = min(known_ns, since.get(delta, known_ns))
+    return since
