@@ -8,12 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from otel_bridge.sources.native.records import AnyEvent, ApiFailure, ApiRequest, NativeSpan, ToolResult, UserPrompt
+from otel_bridge.sources.native.records import (
+    AnyEvent,
+    ApiFailure,
+    ApiRequest,
+    HookDone,
+    NativeSpan,
+    ToolResult,
+    UserPrompt,
+)
 from otel_bridge.sources.native.spans import text, whole
 
 
 def events_of_spans(spans: Iterable[NativeSpan]) -> list[AnyEvent]:
-    """Return a prompt for each interaction, a request or a failure for each call, a result for each tool that ran."""
+    """Return a prompt for each interaction, a request or a failure for each call, a result for each tool, the hooks."""
     kept = list(spans)
     tools = {tool_id: span for span in kept if span.span_type == "tool" and (tool_id := text(span, "tool_use_id"))}
     events: list[AnyEvent] = []
@@ -25,6 +33,8 @@ def events_of_spans(spans: Iterable[NativeSpan]) -> list[AnyEvent]:
             events.append(_failure(span) if _has_failed(span) else _request(span))
         elif span.span_type == "tool.execution" and (tool_id := text(span, "tool_use_id")):
             events.append(_result(span, tools.get(tool_id, span), tool_id))
+        elif span.span_type == "hook":
+            events.append(_hooks(span))
     return sorted(events, key=lambda event: (event.time_ns, event.span_id))
 
 
@@ -56,6 +66,18 @@ def _request(span: NativeSpan) -> ApiRequest:
         speed=text(span, "speed"),
         effort=text(span, "effort"),
         agent_name=source.rsplit(":", 1)[-1] if source and source.startswith("agent:") else None,
+    )
+
+
+def _hooks(span: NativeSpan) -> HookDone:
+    return HookDone(
+        **_common(span, span.end_ns),
+        hook_event=text(span, "hook_event") or "",
+        hook_name=text(span, "hook_name"),
+        blocking=whole(span, "num_blocking") or 0,
+        failed=whole(span, "num_non_blocking_error") or 0,
+        cancelled=whole(span, "num_cancelled") or 0,
+        duration_ms=_duration_ms(span),
     )
 
 

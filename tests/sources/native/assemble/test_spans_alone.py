@@ -6,11 +6,12 @@ import pytest
 from msgspec import structs
 
 from otel_bridge.convert import ConvertOptions, session_spans
-from otel_bridge.model import ModelCall, Session
+from otel_bridge.model import HookRun, ModelCall, Session
 from otel_bridge.prices import price_call
 from otel_bridge.sources.native.assemble.session import native_session
 from otel_bridge.sources.native.records import NativeRecord, NativeSpan, SpanLink
 from otel_bridge.telemetry import Span
+from tests.builders import at_ns
 from tests.captures import FAR_FUTURE_NS, RUNS
 from tests.native import native_records
 from tests.sources.native.events import assembled, prompt, request, result, span
@@ -104,6 +105,13 @@ def test_failed_request_of_spans_is_an_error() -> None:
     assert turn.calls == ()
     assert (turn.errors[0].error_type, turn.errors[0].status) == ("RateLimitError", 429)
     assert (turn.prompt.length, turn.end_reason) == (5, "end_turn")
+
+
+def test_hooks_of_spans_are_there() -> None:
+    """Hooks, which only detailed tracing has spans of, are told as their events tell them."""
+    hook = span("hook", 2, "hook", "root", for_s=0.5, hook_event="PreToolUse", num_non_blocking_error=1)
+    (turn,) = assembled(span("interaction", 0, "root", for_s=9), hook).turns
+    assert turn.hooks == (HookRun(at_ns(2.5), "PreToolUse", "PreToolUse", "error", 500),)
 
 
 def test_links_and_attempts_are_kept() -> None:
