@@ -35,6 +35,7 @@ from otel_bridge.sinks.otlp.protobuf import ProtobufEncoder
 from otel_bridge.telemetry import Batch, Signal
 
 WIRE = WIRES[Signal.TRACES]
+PROTOBUF = "application/x-protobuf"
 EVERY_S = 5.0
 FAST_SENDERS, FAST_SPANS = 16, 512
 SLOW_ANSWERS_PER_S = 20
@@ -97,7 +98,8 @@ async def http_sender(port: int, body: bytes, content_type: str, encoding: str) 
 
 
 async def grpc_sender(port: int, body: bytes) -> Send:
-    call = aio.insecure_channel(f"127.0.0.1:{port}").unary_unary(WIRE.method)
+    own_connection = [("grpc.use_local_subchannel_pool", 1)]
+    call = aio.insecure_channel(f"127.0.0.1:{port}", own_connection).unary_unary(WIRE.method)
 
     async def send() -> int:
         try:
@@ -240,11 +242,10 @@ async def serve_next_hop(answers_per_s: float) -> None:
 async def fast(options: argparse.Namespace) -> None:
     body = request(FAST_SPANS)
     as_json = JsonWriter().line(WIRE.decode(body))
-    protobuf = "application/x-protobuf"
     with next_hop() as (endpoint, _), receiver(endpoint) as (process, grpc_port, http_port):
         ways: list[tuple[str, Callable[[], Coroutine[Any, Any, Send]]]] = [
-            ("http/protobuf", lambda: http_sender(http_port, body, protobuf, "")),
-            ("http/protobuf, gzip", lambda: http_sender(http_port, gzip.compress(body, 1), protobuf, "gzip")),
+            ("http/protobuf", lambda: http_sender(http_port, body, PROTOBUF, "")),
+            ("http/protobuf, gzip", lambda: http_sender(http_port, gzip.compress(body, 1), PROTOBUF, "gzip")),
             ("grpc", lambda: grpc_sender(grpc_port, body)),
             ("http/json", lambda: http_sender(http_port, as_json, "application/json", "")),
         ]
@@ -255,21 +256,22 @@ async def fast(options: argparse.Namespace) -> None:
 
 async def sessions(options: argparse.Namespace) -> None:
     spans = max(1, round(options.spans_per_second * EVERY_S / options.sessions))
-    with next_hop() as (endpoint, _), receiver(endpoint) as (process, _, port):
-        senders = [
-            await http_sender(port, request(spans), "application/x-protobuf", "") for _ in range(options.sessions)
-        ]
-        for part in (1, 2):
-            name = f"{options.sessions:,} sessions, part {part}"
-            await measure(name, process, senders, spans, options.seconds, is_paced=True)
+    for way in ("http/protobuf", "grpc"):
+        with next_hop() as (endpoint, _), receiver(endpoint) as (process, grpc_port, http_port):
+            if way == "grpc":
+                opening = [grpc_sender(grpc_port, request(spans)) for _ in range(options.sessions)]
+            else:
+                opening = [http_sender(http_port, request(spans), PROTOBUF, "") for _ in range(options.sessions)]
+            senders = [await each for each in opening]
+            for part in (1, 2):
+                name = f"{options.sessions:,} sessions, {way}, part {part}"
+                await measure(name, process, senders, spans, options.seconds, is_paced=True)
 
 
 async def overload(options: argparse.Namespace) -> None:
     spans = max(1, round(options.spans_per_second * EVERY_S / options.sessions))
     with next_hop(SLOW_ANSWERS_PER_S) as (endpoint, hop), receiver(endpoint) as (process, _, port):
-        senders = [
-            await http_sender(port, request(spans), "application/x-protobuf", "") for _ in range(options.sessions)
-        ]
+        senders = [await http_sender(port, request(spans), PROTOBUF, "") for _ in range(options.sessions)]
         name = f"next hop takes {SLOW_ANSWERS_PER_S} requests/s"
         result = await measure(name, process, senders, spans, options.seconds, is_paced=True)
         assert hop.stdin
