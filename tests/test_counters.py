@@ -72,6 +72,14 @@ def test_tokens_agree_since_2_1_50(run: str, folder: Path) -> None:
         assert {difference.name for difference in found_differences(session, told)} == {semconv.COST.name}
 
 
+@pytest.mark.parametrize("run", [run for run in RUNS if version(run) != "1.0.60"])
+def test_lines_commits_and_pull_requests_agree(run: str, folder: Path) -> None:
+    """Client 1.0.60 does not count the commit; all others count what we find."""
+    changes = {semconv.LINES.name, semconv.COMMITS.name, semconv.PULL_REQUEST.name}
+    for session, told in joined(run, folder):
+        assert not changes & {difference.name for difference in found_differences(session, told)}
+
+
 @pytest.mark.parametrize("run", RUNS)
 def test_differences_are_sent_as_they_are_in_the_end(run: str, folder: Path) -> None:
     """The series of each number compared reads what the two sides differ by."""

@@ -12,7 +12,10 @@ What cannot be told apart, because the wire has no other sign (no process id, no
 - Deltas from a time when a process of the same series is known to send totals: the client does either, so something on
   the way sent both. The larger sum counts.
 
-Each series with one of these is a doubt. A point counts at its own time: what comes later never changes what was.
+Each series with one of these is a doubt. One more cannot even be seen: a point that came on two ways, of which one adds
+to its resource or changes its attributes, is two points.
+
+A point counts at its own time: what comes later never changes what was.
 """
 
 from __future__ import annotations
