@@ -31,6 +31,7 @@ from otel_bridge.pipeline.index.passes import IndexOptions
 from otel_bridge.pipeline.index.shipping import ShipOptions
 from otel_bridge.resource import resource_attributes
 from otel_bridge.settings import environment
+from otel_bridge.sinks.otlp.config import OtlpConfig
 from otel_bridge.telemetry import Signal
 
 _NS_PER_MINUTE = 60 * 1_000_000_000
@@ -75,6 +76,10 @@ class Keeping(Struct, frozen=True):
         return destination(
             environment(), signals, endpoint=self.endpoint, protocol=self.protocol, file=None, to_console=False
         )
+
+    def next_hops(self, to: Destination) -> list[OtlpConfig]:
+        """Return how what is received is passed on: as far as the endpoint is there to say what it takes."""
+        return list(without_missing_pipelines(to, within_s=_ASK_S).otlp)
 
     def target(
         self,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from otel_bridge.cli.destination import endpoint_option, protocol_option
+from otel_bridge.cli.destination import Destination, endpoint_option, protocol_option, without_missing_pipelines
 from otel_bridge.cli.ending import until_signal
 from otel_bridge.cli.listening import Listening, listening_options, where
 from otel_bridge.cli.printable import say
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _KNOWN = frozenset(signal.value for signal in Signal)
 _GRACE_S = 8.0
 """Containers are killed ten seconds after they were asked to end."""
+_ASK_S = 2.0
+"""How long a next hop may take at the start to say which signals it knows; one that does not answer knows all."""
 _FILES_PER_CONNECTION = 2
 """One for a client, one for the next hop."""
 
@@ -50,7 +52,17 @@ def command(*, listening: Listening, endpoint: str | None, protocol: str | None,
     config = listening.config(configs)
     if not (config.grpc or config.http):
         raise UsageError(f"{GRPC} and {HTTP} are both none: give at least one of them an address")
-    _run(config, configs, to_file)
+    _run(config, _with_pipelines(configs), to_file)
+
+
+def _with_pipelines(configs: Sequence[OtlpConfig]) -> list[OtlpConfig]:
+    """Leave out, with a sentence, the signals that their next hop says it does not know: nobody need try them again."""
+    reachable = without_missing_pipelines(Destination(otlp=tuple(configs)), within_s=_ASK_S)
+    for sentence in reachable.nowhere:
+        say(f"! {sentence}")
+    if configs and not reachable.otlp:
+        raise UsageError("no signal could be passed on: check that --endpoint is an OTLP receiver")
+    return list(reachable.otlp)
 
 
 def _next_hops(
@@ -92,7 +104,7 @@ def _run(config: ReceiverConfig, configs: Sequence[OtlpConfig], to_file: str | N
             receiver.start()
             say(f"receiving {where(receiver.grpc_address, receiver.http_address, is_tls=config.tls is not None)}")
             say(f"passing on to {', '.join(_places(configs, to_file))}; Ctrl-C ends it")
-            for signal in set(Signal) - {hop.signal for hop in configs} if configs else ():
+            for signal in sorted(set(Signal) - {hop.signal for hop in configs}) if configs else ():
                 say(f"! no endpoint takes {signal}: senders are told to drop them")
             stop.wait()
         receiver.stop(_GRACE_S)

@@ -48,7 +48,7 @@ def command(*, keeping: Keeping, look_every_s: float, listening: Listening, addr
         points = None if sends_metrics else RecentPoints(source.path, keeping.convert_options(), time.time_ns)
         with start_server(address, lambda: bridge_state(keeper), points, allow_remote=allow_remote) as server:
             say(f"health at {server.url}, metrics at {server.url}/metrics")
-            with _receiving(listening, to.otlp if to is not None else (), keeper.inbox):
+            with _receiving(listening, keeping.next_hops(to) if to is not None else (), keeper.inbox):
                 yield
 
     run_service(keeping, command="up", look_every_s=look_every_s, serve=serve)

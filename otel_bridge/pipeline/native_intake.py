@@ -38,7 +38,11 @@ class NativeIntake:
         if not (reading.foreign or reading.left):
             return Taken()
         items = export.items - len(reading.records)
-        return self._pass_on(Export(export.signal, rest(message, reading).SerializeToString(), items, export.decode))
+        left = Export(export.signal, rest(message, reading).SerializeToString(), items, export.decode)
+        answer = self._pass_on(left)
+        if isinstance(answer, Refused) and not reading.foreign:
+            return Taken(items, answer.reason)  # events nobody makes anything of are not worth all others again
+        return answer
 
     def _pass_on(self, export: Export) -> Taken | Refused:
         if self._onward is not None:

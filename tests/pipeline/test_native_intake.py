@@ -120,6 +120,17 @@ def test_the_answer_of_the_next_hop_is_the_answer(tmp_path: Path) -> None:
     desk.close()
 
 
+def test_events_that_nobody_knows_hold_nothing_up(tmp_path: Path) -> None:
+    """A next hop without a pipeline for them would have the client send all its events again and again."""
+    desk = Desk(tmp_path, NextHop(Refused("no such pipeline", is_retryable=True)))
+    answers = [desk.send(Signal.LOGS, request) for request in log_requests(RUN)]
+    assert all(isinstance(answer, Taken) for answer in answers)
+    assert sum(answer.rejected for answer in answers if isinstance(answer, Taken)) == sum(
+        one.items for one in next_hop(desk).exports
+    )
+    desk.close()
+
+
 def test_without_a_next_hop_it_is_said_what_nobody_takes(tmp_path: Path) -> None:
     """Nothing is dropped silently: the sender is told, and it is counted."""
     desk = Desk(tmp_path)

@@ -1,0 +1,205 @@
+"""`up` before the real stack: a client's telemetry and its transcripts, in any order, make one exact session."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from threading import Thread
+from urllib.request import Request, urlopen
+
+import pytest
+from google.protobuf.message import Message
+
+from otel_bridge.sources.native.records import NativeRecord
+from otel_bridge.sources.native.wire import read_logs, read_traces
+from tests.cli.commands import environment_of
+from tests.pipeline.index.test_natives import take
+from tests.pipeline.index.world import World
+from tests.stack.conftest import start_stack
+from tests.stack.exports import Reader, money
+from tests.stack.otlp import SIGNALS, send_grpc, send_http
+from tests.stack.recorded import Recording, as_json
+from tests.transcripts import at_ns
+from tools.history import START, TIME, recording
+from tools.stack.servers import Server, free_port
+from tools.stack.stack import Stack
+from tools.stack.stores import eventually
+
+pytestmark = pytest.mark.slow
+
+COST = "coding_agent_cost_USD_total"
+LISTED = {"coding_agent_call_source": '!="unrecorded"'}
+WITHIN_S = 60.0
+
+
+@dataclass
+class Client:
+    """A recorded client, moved to the present: what it sends and what it writes."""
+
+    run: str
+
+    def __post_init__(self) -> None:
+        self.recording = Recording(self.run)
+        self.recording.shift_ns -= self.recording.shift_ns % 1_000_000  # transcripts have milliseconds
+
+    def write(self, projects: Path) -> None:
+        """Write its transcripts."""
+        shift = timedelta(microseconds=self.recording.shift_ns // 1000)
+        for name, text in recording(self.run).items():
+            moved = TIME.sub(lambda found: written(datetime.fromisoformat(found[0]) + shift), text)
+            moved = START.sub(lambda found: f'"startTime":{int(found[1]) + shift // timedelta(milliseconds=1)}', moved)
+            path = projects / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(moved, encoding="utf-8")
+
+    def send(self, bridge: Bridge, way: str) -> None:
+        """Send its telemetry, spans after the events, as it did."""
+        for signal in ("logs", "traces"):
+            for request in self.recording.requests(signal):
+                assert SENDERS[way](bridge, request) in {200, "OK"}
+
+    def records(self) -> list[NativeRecord]:
+        readings = [*map(read_logs, self.recording.requests("logs"))]  # type: ignore[arg-type]
+        readings += map(read_traces, self.recording.requests("traces"))  # type: ignore[arg-type]
+        return [record for reading in readings for record in reading.records]
+
+
+def by_grpc(bridge: Bridge, request: Message) -> int | str:
+    return send_grpc(bridge.grpc, request).status
+
+
+def by_http(bridge: Bridge, request: Message) -> int | str:
+    return send_http(bridge.http, request).status
+
+
+def by_json(bridge: Bridge, request: Message) -> int | str:
+    signal, _ = SIGNALS[type(request)]
+    call = Request(f"{bridge.http}/v1/{signal}", json.dumps(as_json(request)).encode(), {"content-type": JSON})
+    with urlopen(call, timeout=30) as reply:
+        return int(reply.status)
+
+
+JSON = "application/json"
+SENDERS = {"grpc": by_grpc, "protobuf": by_http, "json": by_json}
+
+
+def written(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+class Bridge:
+    """A running `up`."""
+
+    def __init__(self, stack: Stack, folder: Path) -> None:
+        self.projects = folder / "client" / "projects"
+        self.projects.mkdir(parents=True)
+        grpc_port, http_port, own_port = free_port(), free_port(), free_port()
+        self.grpc, self.http = f"127.0.0.1:{grpc_port}", f"http://127.0.0.1:{http_port}"
+        options = ["--grpc", self.grpc, "--http", f"127.0.0.1:{http_port}", "--listen", f"127.0.0.1:{own_port}"]
+        command = [sys.executable, "-m", "otel_bridge", "up", *options, "--endpoint", stack.collector_http]
+        environment = environment_of(self.projects.parent, folder / "data")
+        self.server = Server("up", command, folder, f"http://127.0.0.1:{own_port}/healthz", environment)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with start_stack(tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def bridge(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
+    running = Bridge(stack, tmp_path_factory.mktemp("bridge"))
+    running.server.start()
+    yield running
+    running.server.kill()
+
+
+def both(client: Client, bridge: Bridge) -> None:
+    """Write and send at the same time."""
+    sending = Thread(target=client.send, args=(bridge, "protobuf"))
+    sending.start()
+    client.write(bridge.projects)
+    sending.join()
+
+
+def telemetry_first(client: Client, bridge: Bridge) -> None:
+    client.send(bridge, "json")
+    time.sleep(12)  # long enough to be sent on alone
+    client.write(bridge.projects)
+
+
+def transcript_first(client: Client, bridge: Bridge) -> None:
+    client.write(bridge.projects)
+    time.sleep(12)
+    client.send(bridge, "grpc")
+
+
+def twice(client: Client, bridge: Bridge) -> None:
+    both(client, bridge)
+    client.send(bridge, "grpc")
+
+
+@pytest.mark.parametrize(
+    ("run", "arrive"),
+    [
+        ("2.1.329/basic", telemetry_first),
+        ("2.1.329/turns", transcript_first),
+        ("2.1.181/basic", both),
+        ("2.1.181/turns", twice),
+    ],
+)
+def test_one_call_is_one_span_and_one_cost(
+    run: str, arrive: Callable[[Client, Bridge], None], stack: Stack, bridge: Bridge, tmp_path: Path
+) -> None:
+    """In the real stores, equal to what an index says that was given both at once."""
+    client = Client(run)
+    arrive(client, bridge)
+    expected = told_at_once(client, tmp_path)
+    assert expected
+    for session_id, (calls, cost_usd) in expected.items():
+        reader = Reader(stack, "claude-code", time.time() + 600)
+        last = reader.last(COST, **LISTED, session_id=f'="{session_id}"')
+        assert eventually(
+            lambda last=last, reader=reader: money(reader.total(last)),  # type: ignore[misc]
+            lambda value, cost_usd=cost_usd: value == money(str(cost_usd)),  # type: ignore[misc]
+            within_s=WITHIN_S,
+        ) == money(str(cost_usd))
+        assert set(chats(stack, session_id, calls).values()) == {1}
+        assert len(chats(stack, session_id, calls)) == calls
+
+
+def told_at_once(client: Client, folder: Path) -> dict[str, tuple[int, Decimal]]:
+    """Return the calls and the cost of each session as an index has them that is given everything at once."""
+    world = World(folder, now=(time.time_ns() - at_ns(0)) / 1e9 + 3600)
+    client.write(world.projects)
+    world.update()
+    take(world, client.records())
+    return {
+        session.id: (len(calls), sum((call.cost_usd or Decimal(0) for call in calls), Decimal(0)))
+        for session in world.library()
+        if (calls := list(session.calls()))
+    }
+
+
+def chats(stack: Stack, session_id: str, expected: int) -> Counter[str]:
+    """Return how often each model call of a session is in the trace store, as soon as there are so many."""
+    end_s = time.time() + 60
+
+    def ask() -> Counter[str]:
+        spans = stack.trace_store.spans("claude-code", end_s - 86_400, end_s)
+        return Counter(
+            span.span_id
+            for span in spans
+            if span.attributes.get("gen_ai.operation.name") == "chat"
+            and span.attributes.get("session.id") == session_id
+        )
+
+    return eventually(ask, lambda found: len(found) == expected, within_s=WITHIN_S)
