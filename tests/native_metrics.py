@@ -50,7 +50,7 @@ def folded(requests: Iterable[ExportMetricsServiceRequest]) -> dict[str, ClientC
     """Return the counters of each session in the requests."""
     points: defaultdict[str, list[NativePoint]] = defaultdict(list)
     for request in requests:
-        for point in read_metrics(request).points:
+        for point in read_metrics(request).records:
             points[point.session_id].append(point)
     return {session_id: fold_points(session_id, own) for session_id, own in points.items()}
 

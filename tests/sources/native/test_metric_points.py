@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +12,14 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberDataPoint
 
 from otel_bridge import counters
-from otel_bridge.sources.native.metrics.points import NativePoint, not_ours, read_metrics
+from otel_bridge.sources.native.metrics.points import (
+    NativePoint,
+    metrics_rest,
+    pack_point,
+    point_key,
+    read_metrics,
+    unpack_point,
+)
 from tests.captures import RUNS
 from tests.native import metric_requests
 from tests.sources.native.metric_requests import CUMULATIVE, METRICS_SCOPE, add_metrics, counter, data_point, metrics
@@ -26,7 +32,7 @@ COMMITS = "claude_code.commit.count"
 def only_point(request: ExportMetricsServiceRequest) -> NativePoint:
     reading = read_metrics(request)
     assert not reading.problems
-    (point,) = reading.points
+    (point,) = reading.records
     return point
 
 
@@ -71,7 +77,7 @@ def test_what_no_counter_can_come_to_is_a_problem(value: float) -> None:
     """It is named and left out; the points beside it are read."""
     reading = read_metrics(metrics(counter(COMMITS, data_point(value), data_point(1))))
     assert [problem.reason for problem in reading.problems] == ["bad_value"]
-    assert [point.value for point in reading.points] == [1]
+    assert [point.value for point in reading.records] == [1]
 
 
 @pytest.mark.parametrize(
@@ -87,13 +93,13 @@ def test_what_no_counter_can_come_to_is_a_problem(value: float) -> None:
 def test_a_point_without_session_time_or_value_is_a_problem(point: NumberDataPoint, reason: str) -> None:
     reading = read_metrics(metrics(counter(COMMITS, point)))
     assert [problem.reason for problem in reading.problems] == [reason]
-    assert reading.points == []
+    assert reading.records == []
 
 
 def test_a_mark_that_a_series_ended_is_no_point() -> None:
     """Flag 1 says that there is no value."""
     reading = read_metrics(metrics(counter(COMMITS, data_point(0, flags=1))))
-    assert (reading.points, reading.problems, reading.unknown) == ([], [], [])
+    assert (reading.records, reading.problems, reading.left) == ([], [], [])
 
 
 def test_what_others_sent_is_passed_on_as_it_is() -> None:
@@ -102,8 +108,8 @@ def test_what_others_sent_is_passed_on_as_it_is() -> None:
     add_metrics(request, counter(COST, data_point(2.0)), scope="some.app", resource={"service.name": "claude-code"})
     reading = read_metrics(request)
     assert reading.foreign == [(1, 0)]
-    assert len(reading.points) == 1
-    assert list(not_ours(request, reading).resource_metrics) == [request.resource_metrics[1]]
+    assert len(reading.records) == 1
+    assert list(metrics_rest(request, reading).resource_metrics) == [request.resource_metrics[1]]
 
 
 @pytest.mark.parametrize(
@@ -121,9 +127,9 @@ def test_metrics_we_do_not_know_are_passed_on(unknown: Metric) -> None:
     """A new metric of the client, and a known name that is no counter, reach whoever comes next."""
     request = metrics(counter(COST, data_point(1.0)), unknown)
     reading = read_metrics(request)
-    assert reading.unknown == [(0, 0, 1)]
-    assert len(reading.points) == 1
-    (group,) = not_ours(request, reading).resource_metrics
+    assert reading.left == [(0, 0, 1)]
+    assert len(reading.records) == 1
+    (group,) = metrics_rest(request, reading).resource_metrics
     assert group.resource == request.resource_metrics[0].resource
     assert group.scope_metrics[0].scope.name == METRICS_SCOPE
     assert list(group.scope_metrics[0].metrics) == [unknown]
@@ -138,7 +144,7 @@ def test_a_process_with_an_instance_id_is_told_from_another() -> None:
     ]
     assert len(set(series)) == 3
     turned = metrics(counter(COST, data_point(1.0, {"b": "2", "a": "1"})))
-    assert only_point(metrics(counter(COST, data_point(1.0, {"a": "1", "b": "2"})))).key == only_point(turned).key
+    assert only_point(metrics(counter(COST, data_point(1.0, {"a": "1", "b": "2"})))) == only_point(turned)
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -147,11 +153,10 @@ def test_every_metric_of_a_recording_is_read(run: str) -> None:
     points = []
     for request in metric_requests(run):
         reading = read_metrics(request)
-        assert (reading.problems, reading.foreign, reading.unknown) == ([], [], [])
-        points += reading.points
-    assert len({point.key for point in points}) == len(points) > 0
-    stored = msgspec.msgpack.encode(points)
-    assert msgspec.msgpack.decode(stored, type=list[NativePoint]) == points
+        assert (reading.problems, reading.foreign, reading.left) == ([], [], [])
+        points += reading.records
+    assert len({point_key(point) for point in points}) == len(points) > 0
+    assert [unpack_point(pack_point(point)) for point in points] == points
 
 
 @given(raw=st.binary(max_size=60), value=st.floats() | st.integers(-(2**63), 2**63 - 1))
@@ -161,5 +166,5 @@ def test_no_value_stops_us(raw: bytes, value: float) -> None:
         counter(COST, data_point(value, {"model": raw.decode("latin-1")}, time_unix_nano=len(raw))),
         counter(COMMITS, data_point(value)),
     )
-    for point in read_metrics(request).points:
-        assert msgspec.msgpack.decode(msgspec.msgpack.encode(point), type=NativePoint) == point
+    for point in read_metrics(request).records:
+        assert unpack_point(pack_point(point)) == point

@@ -27,7 +27,7 @@ from itertools import accumulate
 from typing import NamedTuple, TypeVar
 
 from otel_bridge.counters import Amount, ClientCounters, Counter, Labels
-from otel_bridge.sources.native.metrics.points import NativePoint
+from otel_bridge.sources.native.metrics.points import NativePoint, point_key
 
 _Key = TypeVar("_Key", bound=Hashable)
 
@@ -54,9 +54,9 @@ def fold_points(session_id: str, points: Iterable[NativePoint]) -> ClientCounter
     known = needed_points(points)
     steps: defaultdict[tuple[str, Labels], _Steps] = defaultdict(list)
     doubts: list[int] = []
-    for own in _grouped(known, lambda point: (point.metric, point.labels, point.series)).values():
+    for (name, _), own in _grouped(known, lambda point: (point.metric, point.series)).items():
         series, in_doubt = _series_steps(own)
-        steps[own[0].metric, own[0].labels] += series
+        steps[name, max((point.labels for point in own), key=_detail)] += series
         doubts += [min(in_doubt)] if in_doubt else []
     return ClientCounters(
         session_id,
@@ -75,19 +75,24 @@ def needed_points(points: Iterable[NativePoint]) -> list[NativePoint]:
     all points; only the time of a doubt may be later.
     """
     kept: list[NativePoint] = []
-    for _, own in sorted(_grouped(set(points), _process).items()):
+    distinct = {point_key(point): point for point in sorted(points, key=lambda point: _detail(point.labels))}
+    for _, own in sorted(_grouped(distinct.values(), _process).items()):
         kept += _in_order(own) if not own[0].is_cumulative else _plateaus(_in_order(own))
     return kept
 
 
-def _process(point: NativePoint) -> tuple[str, Labels, bytes, bool, int]:
-    is_cumulative = point.is_cumulative
-    return point.metric, point.labels, point.series, is_cumulative, point.start_ns if is_cumulative else 0
+def _process(point: NativePoint) -> tuple[str, bytes, bool, int]:
+    return point.metric, point.series, point.is_cumulative, point.start_ns if point.is_cumulative else 0
+
+
+def _detail(labels: Labels) -> tuple[int, Labels]:
+    """Order labels of one series by how much they say: a newer version of this program may keep more of them."""
+    return len(labels), labels
 
 
 def _in_order(points: Iterable[NativePoint]) -> list[NativePoint]:
     """Return points by time, the larger of two at one time first: a lower one after it has fallen."""
-    return sorted(points, key=lambda point: (point.time_ns, -point.value, point.start_ns, point.version or ""))
+    return sorted(points, key=lambda point: (point.time_ns, -point.value, point.start_ns))
 
 
 def _plateaus(ordered: list[NativePoint]) -> Iterator[NativePoint]:

@@ -56,7 +56,7 @@ MetricPlace = tuple[int, int, int]
 
 
 class NativePoint(Struct, array_like=True, frozen=True, gc=False, tag="point"):
-    """One point of one counter. Equal points are one that was received twice."""
+    """One point of one counter. Points of one ``point_key`` are one that was received twice."""
 
     session_id: str
     metric: str
@@ -74,24 +74,44 @@ class NativePoint(Struct, array_like=True, frozen=True, gc=False, tag="point"):
     version: str | None = None
     """Of the client."""
 
-    @property
-    def key(self) -> bytes:
-        """16 bytes that tell the point from all others, for a store to keep it once."""
-        return blake2b(_ENCODER.encode(self), digest_size=16).digest()
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(NativePoint).decode
 
 
-_ENCODER = msgspec.msgpack.Encoder()
+def pack_point(point: NativePoint) -> bytes:
+    """Return a point as the bytes to store."""
+    return _encode(point)
+
+
+def unpack_point(data: bytes) -> NativePoint:
+    """Return a stored point.
+
+    Raises:
+        msgspec.ValidationError: the bytes are those of another version of this struct.
+    """
+    point: NativePoint = _decode(data)
+    return point
+
+
+def point_key(point: NativePoint) -> bytes:
+    """Return the 16 bytes that identify a point among those of its session: which series it is of, when, and its value.
+
+    What we keep of the attributes does not count: keeping one more later makes no point another one.
+    """
+    said = point.metric, point.series, point.is_cumulative, point.start_ns, point.time_ns, str(point.value)
+    return blake2b(_encode(said), digest_size=16, person=b"otelb.npoint").digest()
 
 
 class MetricReading(Struct):
     """What one request holds."""
 
-    points: list[NativePoint] = field(default_factory=list)
+    records: list[NativePoint] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     """Points of Claude Code that could not be used."""
     foreign: list[Place] = field(default_factory=list)
     """Scope groups that are not Claude Code's."""
-    unknown: list[MetricPlace] = field(default_factory=list)
+    left: list[MetricPlace] = field(default_factory=list)
     """Metrics of Claude Code that are not among the counters we know, or are no counters."""
 
 
@@ -107,23 +127,23 @@ def read_metrics(request: ExportMetricsServiceRequest) -> MetricReading:
             sender = (_canonical(group.resource.attributes), scope.scope.name.encode())
             for place, metric in enumerate(scope.metrics):
                 if _is_known(metric):
-                    reading.points += _points(metric, sender, version or scope.scope.version or None, reading.problems)
+                    reading.records += _points(metric, sender, version or scope.scope.version or None, reading.problems)
                 else:
-                    reading.unknown.append((at, inner, place))
+                    reading.left.append((at, inner, place))
     return reading
 
 
-def not_ours(request: ExportMetricsServiceRequest, reading: MetricReading) -> ExportMetricsServiceRequest:
-    """Return the request with what is foreign and unknown alone, as it is; empty where nothing is."""
+def metrics_rest(request: ExportMetricsServiceRequest, reading: MetricReading) -> ExportMetricsServiceRequest:
+    """Return the request with what is foreign and left alone, as it is; empty where nothing is."""
     rest = ExportMetricsServiceRequest()
-    foreign, unknown = set(reading.foreign), set(reading.unknown)
+    foreign, left = set(reading.foreign), set(reading.left)
     for at, group in enumerate(request.resource_metrics):
         kept_scopes = []
         for inner, scope in enumerate(group.scope_metrics):
             kept = type(scope).FromString(scope.SerializeToString())
             if (at, inner) not in foreign:
                 del kept.metrics[:]
-                kept.metrics.extend(x for place, x in enumerate(scope.metrics) if (at, inner, place) in unknown)
+                kept.metrics.extend(x for place, x in enumerate(scope.metrics) if (at, inner, place) in left)
             if (at, inner) in foreign or kept.metrics:
                 kept_scopes.append(kept)
         if kept_scopes:
@@ -181,8 +201,8 @@ def _amount(point: NumberDataPoint, *, is_whole: bool) -> Amount | None:
 
 def _canonical(attributes: Iterable[KeyValue]) -> bytes:
     pairs: dict[str, Any] = {pair.key: pair.value.SerializeToString(deterministic=True) for pair in attributes}
-    return _ENCODER.encode(sorted(pairs.items()))
+    return _encode(sorted(pairs.items()))
 
 
 def _series(*parts: bytes) -> bytes:
-    return blake2b(_ENCODER.encode(parts), digest_size=8).digest()
+    return blake2b(_encode(parts), digest_size=8).digest()
