@@ -60,8 +60,6 @@ def _with_pipelines(configs: Sequence[OtlpConfig]) -> list[OtlpConfig]:
     reachable = without_missing_pipelines(Destination(otlp=tuple(configs)), within_s=_ASK_S)
     for sentence in reachable.nowhere:
         say(f"! {sentence}")
-    if configs and not reachable.otlp:
-        raise UsageError("no signal could be passed on: check that --endpoint is an OTLP receiver")
     return list(reachable.otlp)
 
 
@@ -103,9 +101,9 @@ def _run(config: ReceiverConfig, configs: Sequence[OtlpConfig], to_file: str | N
         with until_signal() as stop:
             receiver.start()
             say(f"receiving {where(receiver.grpc_address, receiver.http_address, is_tls=config.tls is not None)}")
-            say(f"passing on to {', '.join(_places(configs, to_file))}; Ctrl-C ends it")
             for signal in sorted(set(Signal) - {hop.signal for hop in configs}) if configs else ():
                 say(f"! no endpoint takes {signal}: senders are told to drop them")
+            say(f"passing on to {', '.join(_places(configs, to_file))}; Ctrl-C ends it")
             stop.wait()
         receiver.stop(_GRACE_S)
         for line in account(receiver.counters.tally()):

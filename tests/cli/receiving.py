@@ -21,9 +21,13 @@ class Receiving:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stderr
         self.process = process
-        self.said = process.stderr.readline() + process.stderr.readline()
+        self.said = ""
+        while "Ctrl-C ends it" not in self.said:
+            line = process.stderr.readline()
+            assert line, self.said
+            self.said += line
         found = re.search(r"gRPC at (127\.0\.0\.1:\d+) and over HTTP at (http://127\.0\.0\.1:\d+)", self.said)
-        assert found, self.said + process.stderr.read()
+        assert found, self.said
         self.grpc, self.http = found.groups()
 
     def end(self) -> str:

@@ -31,7 +31,10 @@ def test_what_comes_goes_on_and_into_the_file(tmp_path: Path) -> None:
     ):
         assert send_http(running.http, request("traces")) == Answer(200)
         assert send_grpc(running.grpc, request("metrics")) == Answer("OK")
-        assert [received.message for received in server.requests] == [request("traces"), request("metrics")]
+        passed_on = [
+            received.message for received in server.requests if received.encoded_bytes
+        ]  # asked at the start, too
+        assert passed_on == [request("traces"), request("metrics")]
         keys = [list(json.loads(line)) for line in target.read_text(encoding="utf-8").splitlines()]
         assert keys == [["resourceSpans"], ["resourceMetrics"]]
         assert running.end() == "took 3 items of traces, 3 items of metrics\n"
@@ -42,7 +45,7 @@ def test_the_environment_says_where_to(tmp_path: Path) -> None:
     """As it does for every exporter."""
     with RecordingServer("http/protobuf") as server, receive(tmp_path, **server.env) as running:
         assert send_http(running.http, request("traces")) == Answer(200)
-        assert len(server.requests) == 1
+        assert len([received for received in server.requests if received.encoded_bytes]) == 1
 
 
 def test_senders_hear_that_the_next_hop_is_away(tmp_path: Path) -> None:
@@ -56,6 +59,23 @@ def test_senders_hear_that_the_next_hop_is_away(tmp_path: Path) -> None:
         server.listen()
         assert send_http(running.http, request("traces")) == Answer(200)
         assert running.end() == "took 3 items of traces\n! requests to be sent again: 2 unavailable\n"
+
+
+def test_a_signal_the_next_hop_does_not_know_is_refused_for_good(tmp_path: Path) -> None:
+    """It says so at the start, when it is asked; the others go on."""
+
+    def decide(received: Received) -> Reply:
+        return Reply(404, "UNIMPLEMENTED") if received.signal == "logs" else ACCEPT
+
+    with (
+        RecordingServer("http/protobuf", decide) as server,
+        receive(tmp_path, "--endpoint", server.endpoint) as running,
+    ):
+        assert "! no endpoint takes logs: senders are told to drop them" in running.said
+        assert send_http(running.http, request("logs")).status == 400
+        assert send_grpc(running.grpc, request("logs")).status == "INVALID_ARGUMENT"
+        assert send_http(running.http, request("traces")) == Answer(200)
+        assert running.end() == "took 3 items of traces\n! requests refused for good: 2 not_wanted\n"
 
 
 def test_a_token_of_the_environment_is_asked_for(tmp_path: Path) -> None:
