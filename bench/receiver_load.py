@@ -39,6 +39,8 @@ PROTOBUF = "application/x-protobuf"
 EVERY_S = 5.0
 FAST_SENDERS, FAST_SPANS = 16, 512
 SLOW_ANSWERS_PER_S = 20
+FIRST = 8
+"""Requests that are not measured."""
 CORES = os.sched_getaffinity(0) if hasattr(os, "sched_setaffinity") else set()
 
 
@@ -147,7 +149,7 @@ async def measure(
     name: str, process: Process, senders: list[Send], spans: int, seconds: float, *, is_paced: bool
 ) -> Result:
     result = Result([], Counter())
-    for send in senders[:8]:
+    for send in senders[:FIRST]:
         await send()  # what is made once is made
     cpu_s, started_s, rss = process.cpu_s(), time.perf_counter(), process.rss_mib()
     until_s = started_s + seconds
@@ -272,14 +274,20 @@ async def overload(options: argparse.Namespace) -> None:
     spans = max(1, round(options.spans_per_second * EVERY_S / options.sessions))
     with next_hop(SLOW_ANSWERS_PER_S) as (endpoint, hop), receiver(endpoint) as (process, _, port):
         senders = [await http_sender(port, request(spans), PROTOBUF, "") for _ in range(options.sessions)]
+        before = taken_by(hop)
         name = f"next hop takes {SLOW_ANSWERS_PER_S} requests/s"
         result = await measure(name, process, senders, spans, options.seconds, is_paced=True)
-        assert hop.stdin
-        assert hop.stdout
-        hop.stdin.write("\n")
-        hop.stdin.flush()
-        taken = int(hop.stdout.readline())
-    print(f"acknowledged {result.answers[200] + 8:,} requests; the next hop took {taken:,}")
+        taken = taken_by(hop) - before
+    print(f"acknowledged {result.answers[200] + FIRST:,} requests; the next hop took {taken:,}")
+
+
+def taken_by(hop: subprocess.Popen[str]) -> int:
+    """Ask a next hop how many requests it has answered."""
+    assert hop.stdin
+    assert hop.stdout
+    hop.stdin.write("\n")
+    hop.stdin.flush()
+    return int(hop.stdout.readline())
 
 
 def leave_a_core() -> None:
