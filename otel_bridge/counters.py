@@ -53,8 +53,8 @@ class ClientCounters(Struct, frozen=True):
 
     session_id: str
     counters: tuple[Counter, ...] = ()
-    started_ns: int = 0
-    """When the first of them began to count."""
+    first_ns: int = 0
+    """The time of the first point; 0 without any."""
     point_count: int = 0
     """How many points say all this: more when more is known."""
     doubts: tuple[int, ...] = ()

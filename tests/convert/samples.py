@@ -177,7 +177,7 @@ def full_counters() -> ClientCounters:
             counter(counters.COMMITS, (15, 1)),
             counter(counters.PULL_REQUESTS, (75, 1)),
         ),
-        started_ns=at_ns(0),
+        first_ns=at_ns(1),
         point_count=17,
         doubts=(at_ns(15),),
     )

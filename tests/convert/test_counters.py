@@ -176,6 +176,10 @@ def test_counters_are_believed_only_of_sessions_without_turns() -> None:
     assert not counters_are_authority(session(turn("p")))
 
 
+def test_without_points_nothing_is_sent() -> None:
+    assert points(counter_metrics(ClientCounters("session"), DEFAULTS)) == []
+
+
 def test_a_doubt_is_a_problem() -> None:
     found = readings(points(counter_metrics(replace(told(), doubts=(at_ns(3), at_ns(4))), DEFAULTS)))
     assert found[semconv.PROBLEMS.name, "counter_doubt"] == 2

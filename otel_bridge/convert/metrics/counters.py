@@ -127,7 +127,8 @@ def client_facts(counters: ClientCounters) -> Iterator[Fact]:
 
 def counted_facts(counters: ClientCounters, agent: str, known: Attributes) -> Iterator[Fact]:
     """Yield what the counters say of a session that nothing else is known of: cost, tokens, lines, commits, who."""
-    yield Fact(counters.started_ns, semconv.SESSION_INFO, {semconv.AGENT_NAME: agent, **known}, 1)
+    if counters.counters:
+        yield Fact(counters.first_ns, semconv.SESSION_INFO, {semconv.AGENT_NAME: agent, **known}, 1)
     for counter in counters.named(names.COST):
         yield from _facts(
             counter, semconv.COST, {**_models(counter), semconv.CALL_SOURCE: counter.label("query_source")}

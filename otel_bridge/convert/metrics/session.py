@@ -53,7 +53,7 @@ def session_metrics(
 def counter_metrics(counters: ClientCounters, options: ConvertOptions) -> Iterator[Batch]:
     """Yield the data points of a session of which the client's counters are all that is known."""
     times = counters.report_times()
-    session = Session(counters.session_id, (), counters.started_ns, times[-1] if times else counters.started_ns)
+    session = Session(counters.session_id, (), counters.first_ns, times[-1] if times else counters.first_ns)
     yield from session_metrics(session, options, counters=counters)
 
 

@@ -71,7 +71,7 @@ def as_totals(amounts: Sequence[int], start: int = 1, series: bytes = FIRST) -> 
 def test_a_counter_says_what_it_had_come_to_at_each_time() -> None:
     deltas = as_deltas([2, 0, 3])
     assert changes(*deltas) == ((2, 2), (4, 5))
-    assert fold(*deltas).started_ns == 1
+    assert fold(*deltas).first_ns == 2
     assert list(fold(*deltas).counters[0].steps()) == [(2, 2), (4, 3)]
 
 

@@ -61,7 +61,7 @@ def fold_points(session_id: str, points: Iterable[NativePoint]) -> ClientCounter
     return ClientCounters(
         session_id,
         tuple(Counter(name, labels, _changes(steps[name, labels])) for name, labels in sorted(steps)),
-        min((point.start_ns or point.time_ns for point in known), default=0),
+        min((point.time_ns for point in known), default=0),
         len(known),
         tuple(sorted(doubts)),
     )
