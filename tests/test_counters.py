@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -18,9 +19,11 @@ from otel_bridge.counters import ClientCounters
 from otel_bridge.model import Session
 from otel_bridge.prices import price_call
 from otel_bridge.sources.native.join import join_session
+from otel_bridge.sources.native.metrics.fold import fold_points
+from otel_bridge.sources.native.metrics.points import NativePoint, read_metrics
 from otel_bridge.telemetry import Batch, DataPoint, Metric
 from tests.captures import FAR_FUTURE_NS, RUNS, native_account, read_sessions, unpack_transcripts
-from tests.native import native_records
+from tests.native import metric_requests, native_records
 from tests.native_metrics import native_counters
 from tests.waterfall import exact, version
 
@@ -121,6 +124,33 @@ def test_counters_alone_are_sent_as_the_client_counted(run: str) -> None:
     }
     own = [counter for told in native_counters(run).values() for counter in told.named(counters.ACTIVE_TIME)]
     assert active_s == sum(counter.total for counter in own)
+
+
+@pytest.mark.parametrize("run", AGREEING)
+def test_exports_of_counters_may_arrive_in_any_order(run: str) -> None:
+    """A store that keeps the first value at a time reads in the end what the export that knew most points said."""
+    points: defaultdict[str, list[NativePoint]] = defaultdict(list)
+    for request in metric_requests(run):
+        for point in read_metrics(request).records:
+            points[point.session_id].append(point)
+    chance = Random(run)
+    for session_id, own in points.items():
+        for _ in range(8):
+            known = [own, *(chance.sample(own, chance.randint(1, len(own))) for _ in range(3))]
+            views = [fold_points(session_id, part) for part in known]
+            stored: dict[tuple[Metric, str], dict[int, object]] = defaultdict(dict)
+            for view in chance.sample(views, len(views)):
+                for key, time_ns, value in _sent(view):
+                    stored[key].setdefault(time_ns, value)
+            for key, point in newest(counter_metrics(views[0], ConvertOptions())).items():
+                assert stored[key][max(stored[key])] == point.value
+
+
+def _sent(told: ClientCounters) -> Iterator[tuple[tuple[Metric, str], int, object]]:
+    for batch in counter_metrics(told, ConvertOptions()):
+        for item in batch.items:
+            assert isinstance(item, DataPoint)
+            yield (item.metric, str(sorted(item.attributes.items()))), item.time_ns, item.value
 
 
 def _account_tokens(run: str) -> dict[tuple[str, str], int]:
