@@ -142,8 +142,8 @@ def test_exports_of_counters_may_arrive_in_any_order(run: str) -> None:
             for view in chance.sample(views, len(views)):
                 for key, time_ns, value in _sent(view):
                     stored[key].setdefault(time_ns, value)
-            for key, point in newest(counter_metrics(views[0], ConvertOptions())).items():
-                assert stored[key][max(stored[key])] == point.value
+            for key, last in newest(counter_metrics(views[0], ConvertOptions())).items():
+                assert stored[key][max(stored[key])] == last.value
 
 
 def _sent(told: ClientCounters) -> Iterator[tuple[tuple[Metric, str], int, object]]:
