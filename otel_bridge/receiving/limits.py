@@ -20,7 +20,7 @@ class Limits(Struct, frozen=True):
     values_per_part: int = 4
     """So many values in them: of JSON, numbers take memory too; of protobuf, they take time to count."""
     attributes: int = 4_096
-    """Of one resource, span, record or point; SDKs stop at 128."""
+    """Of one span, record or point; SDKs stop at 128."""
     held_bytes: int = 128 * _MIB
     """Of all requests that have no answer yet: who comes on top of that is asked to come again."""
     held_requests: int = 4_096
