@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from decimal import Decimal
+from random import Random
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from otel_bridge import counters
 from tests.captures import RUNS, native_account
@@ -48,6 +51,31 @@ def test_repeats_change_nothing(run: str) -> None:
     """A sender that did not get our answer sends a request again, later ones first."""
     requests = list(metric_requests(run))
     assert folded_sums([*requests, *reversed(requests)]) == recorded_sums(run)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_cutting_requests_changes_nothing(run: str) -> None:
+    """A collector on the way may send each point alone, and in any order."""
+    alone = [part for request in metric_requests(run) for part in one_point_each(request)]
+    Random(run).shuffle(alone)
+    assert folded_sums(alone) == recorded_sums(run)
+    totals = [part for request in as_totals(metric_requests(run), 1) for part in one_point_each(request)]
+    Random(run).shuffle(totals)
+    assert folded_sums(totals) == recorded_sums(run)
+
+
+def one_point_each(request: ExportMetricsServiceRequest) -> Iterator[ExportMetricsServiceRequest]:
+    for group in request.resource_metrics:
+        for scope in group.scope_metrics:
+            for metric in scope.metrics:
+                for point in metric.sum.data_points:
+                    part = ExportMetricsServiceRequest()
+                    part_group = part.resource_metrics.add(resource=group.resource)
+                    part_metric = part_group.scope_metrics.add(scope=scope.scope).metrics.add(name=metric.name)
+                    part_metric.sum.CopyFrom(metric.sum)
+                    del part_metric.sum.data_points[:]
+                    part_metric.sum.data_points.append(point)
+                    yield part
 
 
 @pytest.mark.parametrize("run", RUNS)
