@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from otel_bridge.sources.transcript.records import CountRecord, Record
+from otel_bridge.sources.transcript.records import CountRecord, PlainRecord, Record
 
 RecordT = TypeVar("RecordT", bound=CountRecord)
 ObjectT = TypeVar("ObjectT")
@@ -57,7 +57,15 @@ decode_count: Decode[CountRecord] = msgspec.json.Decoder(CountRecord).decode
 @cache
 def record_decoder() -> Decode[Record]:
     """Return the decoder of whole records, made when it is first wanted: counting starts faster without it."""
-    return msgspec.json.Decoder(Record).decode
+    decode_plain, decode_any = msgspec.json.Decoder(PlainRecord).decode, msgspec.json.Decoder(Record).decode
+
+    def decode(raw: bytes) -> Record:
+        try:
+            return decode_plain(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError):  # if it is about a tool's result, that is left as it is
+            return decode_any(raw)
+
+    return decode
 
 
 def repair_line(raw: bytes) -> Repaired:

@@ -290,6 +290,16 @@ class ToolUseResult(Struct, gc=False):
         return self.durationMs if self.durationMs is not None else self.totalDurationMs
 
 
+ToolOutcome = ToolUseResult | str | list[Raw] | None
+"""What ``toolUseResult`` mostly is; MCP tools put anything there."""
+
+
+class PlainRecord(Record, gc=False):
+    """A line whose tool result is of a shape we know: it is decoded with the line, and not passed over first."""
+
+    toolUseResult: ToolOutcome = None  # type: ignore[assignment]
+
+
 class AgentMeta(Struct, gc=False):
     """``agent-<id>.meta.json`` (about 2.1.20+; every field optional)."""
 

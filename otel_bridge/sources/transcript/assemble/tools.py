@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import cast
 
 import msgspec
+from msgspec import Raw
 
 from otel_bridge.model import RecordContext, ToolCall
 from otel_bridge.sources.transcript.assemble.entries import ToolResult, ToolUse
 from otel_bridge.sources.transcript.assemble.prompts import text_digest
 from otel_bridge.sources.transcript.decode import DECODE_ERRORS, salvage
 from otel_bridge.sources.transcript.links import public_url
-from otel_bridge.sources.transcript.records import Block, Record, ToolInput, ToolUseResult
+from otel_bridge.sources.transcript.records import Block, Record, ToolInput, ToolOutcome, ToolUseResult
 from otel_bridge.vcs import Commit, PullRequest, PullRequestLink
 
 SHELL_TOOLS = frozenset({"Bash", "PowerShell"})
@@ -26,6 +29,7 @@ _TEXT_TOOLS = SHELL_TOOLS | AGENT_TOOLS
 
 _decode_input = msgspec.json.Decoder(ToolInput).decode
 _decode_result = msgspec.json.Decoder(ToolUseResult).decode
+_decode_outcome: Callable[[bytes], ToolOutcome] = msgspec.json.Decoder(ToolOutcome).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _decode_blocks = msgspec.json.Decoder(list[Block]).decode
 
@@ -54,7 +58,7 @@ _ERROR_PATTERNS = (
     ("timeout", ("Command timed out", "Request timed out", "timeout")),
 )
 _DENIAL_TEXTS = ("The user doesn't want to proceed", "The user doesn't want to take this action")
-_REJECTED = (b'"User rejected tool use', b'"Error: User rejected tool use')
+_REJECTED = ("User rejected tool use", "Error: User rejected tool use")
 
 
 def tool_input(block: Block) -> ToolInput:
@@ -104,15 +108,15 @@ def executable_name(command: str) -> str | None:
 
 def tool_result(block: Block, record: Record, at_ns: int, use: ToolUse | None) -> tuple[ToolResult, str]:
     """Return how a tool call ended, and its text as far as that was looked at; ``use`` is its tool_use, if known."""
-    outcome = _tool_use_result(record)
+    told = _outcome(record)
+    outcome = told if isinstance(told, ToolUseResult) else None
     name = use.name if use is not None else ""
-    content = bytes(block.content)
-    text = _result_text(content) if block.is_error or name in _TEXT_TOOLS else ""
-    result = ToolResult(block.tool_use_id or "", at_ns, result_bytes=len(content))
+    text = result_text(block) if block.is_error or name in _TEXT_TOOLS else ""
+    result = ToolResult(block.tool_use_id or "", at_ns, result_bytes=memoryview(block.content).nbytes)
     if record.permissionDecision is not None:
         result.decision = record.permissionDecision.decision
         result.decision_source = record.permissionDecision.source
-    result.denial = _denial(record, text) if block.is_error or record.toolDenialKind else None
+    result.denial = _denial(record, told, text) if block.is_error or record.toolDenialKind else None
     if result.denial is not None:
         result.error_type = "denied"
     elif block.is_error:
@@ -199,14 +203,16 @@ def _permission_wait_ns(use: ToolUse, result: ToolResult, started_ns: int) -> in
     return None
 
 
-def _tool_use_result(record: Record) -> ToolUseResult | None:
-    raw = bytes(record.toolUseResult)
-    if not raw.startswith(b"{"):
-        return None
+def _outcome(record: Record) -> ToolOutcome:
+    """Return what a tool gave back; it is still to be decoded in embedded lines and where it has a shape of its own."""
+    outcome = cast("ToolOutcome | Raw", record.toolUseResult)
+    if not isinstance(outcome, Raw):
+        return outcome
+    raw = bytes(outcome)
     try:
-        return _decode_result(raw)
-    except DECODE_ERRORS:  # MCP tools put anything here
-        return salvage(raw, _decode_result)
+        return _decode_outcome(raw) if raw else None
+    except DECODE_ERRORS:
+        return salvage(raw, _decode_result) if raw.startswith(b"{") else None
 
 
 def _result_text(raw: bytes) -> str:
@@ -220,10 +226,10 @@ def _result_text(raw: bytes) -> str:
     return ""
 
 
-def _denial(record: Record, text: str) -> str | None:
+def _denial(record: Record, told: ToolOutcome, text: str) -> str | None:
     if record.toolDenialKind:
         return record.toolDenialKind
-    if text.startswith(_DENIAL_TEXTS) or bytes(record.toolUseResult).startswith(_REJECTED):
+    if text.startswith(_DENIAL_TEXTS) or (isinstance(told, str) and told.startswith(_REJECTED)):
         return "user-rejected"
     return None
 
