@@ -8,11 +8,10 @@ Facts without a convention (cost, turns, lines …) live under ``coding_agent.``
 
 from __future__ import annotations
 
-from typing import Literal
-
-from msgspec import Struct
+from functools import partial
 
 from otel_bridge import __version__
+from otel_bridge.declarations import Attribute, AttributeGroup, EventShape, MetricGroup, SpanShape
 from otel_bridge.telemetry import Instrument, Metric, Scope, SpanKind
 
 SCHEMA_URL = "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
@@ -25,59 +24,11 @@ PROBE_SERVICE = "otel-bridge-doctor"
 PROBE = Metric("otel_bridge.probe", "{probe}", Instrument.GAUGE, "1 whenever ``doctor`` tried the way")
 """Its span and event have the same name."""
 
-ValueType = Literal["string", "int", "double", "boolean", "string[]"]
-
-
-class Attribute(Struct, frozen=True):
-    """One attribute: its type on the wire and what its value means."""
-
-    name: str
-    type: ValueType
-    brief: str
-    unit: str = ""
-    """UCUM; empty for what is not a quantity."""
-    is_opt_in: bool = False
-    """Emitted only where the user asked for content or paths."""
-
-    @property
-    def is_own(self) -> bool:
-        """True for names that no convention defines."""
-        return self.name.startswith("coding_agent.")
-
-
-class SpanShape(Struct, frozen=True):
-    """One kind of span: how it is recognised, what it is called and all it may carry."""
-
-    operation: str
-    kind: SpanKind
-    names: tuple[str, ...]
-    """Templates over attribute names, the most specific first."""
-    brief: str
-    attributes: tuple[str, ...]
-
-
-class EventShape(Struct, frozen=True):
-    """One kind of log record."""
-
-    name: str
-    severity_number: int
-    """The severity when all is well: 9 is INFO, 13 is WARN."""
-    brief: str
-    attributes: tuple[str, ...]
-
-
 ATTRIBUTES: dict[str, Attribute] = {}
 """Name → declaration, in the order of this file."""
-
-
-class _Group(list[str]):
-    """Names that occur together; calling it declares one more and returns the name."""
-
-    def __call__(self, name: str, kind: ValueType, brief: str, unit: str = "", *, is_opt_in: bool = False) -> str:
-        ATTRIBUTES[name] = Attribute(name, kind, brief, unit, is_opt_in)
-        self.append(name)
-        return name
-
+_Group = partial(AttributeGroup, ATTRIBUTES)
+OWN_NAMESPACE = "coding_agent."
+"""Begins the names that no convention defines."""
 
 # Resource: who and where; settings may add any other resource attribute (k8s.*, user.* …).
 _resource = _Group()
@@ -284,19 +235,7 @@ COMPARED_METRIC = _series("coding_agent.native.metric", "string", "The metric (f
 COMPARED_KIND = _series("coding_agent.native.kind", "string", "Which part of it, of lines: `added` or `removed`")
 
 
-class _Metrics(dict[str, Metric]):
-    """Name → declaration, in the order of this file; calling it declares one more and returns it."""
-
-    def __init__(self, *shared: str) -> None:
-        super().__init__()
-        self._shared = shared
-
-    def __call__(self, name: str, kind: Instrument, unit: str, brief: str, attributes: tuple[str, ...] = ()) -> Metric:
-        self[name] = Metric(name, unit, kind, brief, (*self._shared, *attributes))
-        return self[name]
-
-
-METRICS = _metric = _Metrics(SESSION_ID)
+METRICS = _metric = MetricGroup(SESSION_ID)
 """What is counted of sessions."""
 _COUNTER, _GAUGE, _HISTOGRAM = Instrument
 _MODELS = (OPERATION_NAME, PROVIDER_NAME, REQUEST_MODEL, RESPONSE_MODEL)
@@ -419,7 +358,7 @@ _LABELS = (
 )
 OWN_ATTRIBUTES = {attribute.name: attribute for attribute in _LABELS}
 REASON, SIGNAL, OUTCOME = OWN_ATTRIBUTES
-OWN_METRICS = _own = _Metrics()
+OWN_METRICS = _own = MetricGroup()
 OWN_SESSIONS = _own("otel_bridge.sessions", _GAUGE, "{session}", "Sessions in the index")
 OWN_FILES = _own("otel_bridge.files", _GAUGE, "{file}", "Transcript files in the index")
 OWN_READ = _own("otel_bridge.records.read", _COUNTER, "{record}", "Records read from transcripts")

@@ -21,8 +21,9 @@ import click
 
 from otel_bridge import semconv
 from otel_bridge.cli import COMMANDS, app
+from otel_bridge.declarations import Attribute
 from otel_bridge.prometheus_names import series
-from otel_bridge.semconv import ATTRIBUTES, OWN_ATTRIBUTES, Attribute
+from otel_bridge.semconv import ATTRIBUTES, OWN_ATTRIBUTES
 
 ROOT = Path(__file__).parents[1]
 HELP_WIDTH = 100

@@ -17,6 +17,7 @@ from otel_bridge.convert.changes import change_attributes, commit_attributes
 from otel_bridge.convert.options import ConvertOptions, turn_resource
 from otel_bridge.convert.runs import Run, session_attributes, turn_attributes, turn_runs
 from otel_bridge.convert.sent import tool_span_id
+from otel_bridge.declarations import EventShape
 from otel_bridge.model import ApiError, Compaction, HookRun, Session, ToolCall, Turn
 from otel_bridge.telemetry import Batch, LogRecord, Signal
 from otel_bridge.vcs import PullRequestLink
@@ -27,7 +28,7 @@ WARN = 13
 class _Event(Struct, frozen=True):
     """A log record on its way: what it is about (``subject``) tells it from others of its kind and time."""
 
-    shape: semconv.EventShape
+    shape: EventShape
     at_ns: int
     subject: str
     attributes: Attributes
