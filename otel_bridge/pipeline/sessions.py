@@ -9,8 +9,6 @@ from functools import cached_property
 from otel_bridge.errors import NotFoundError, UsageError
 from otel_bridge.model import Session
 from otel_bridge.prices import price_call
-from otel_bridge.sources.native.assemble.session import native_session
-from otel_bridge.sources.native.join import join_session
 from otel_bridge.sources.native.records import NativeRecord, NativeSpan
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
 from otel_bridge.sources.transcript.census import SessionCensus
@@ -54,8 +52,14 @@ class Library(ABC):
             ForeignFormatError: it comes from the index, which has it in a form that cannot be read.
         """
         session = self._recorded(session_id, self.relations)
-        records = self.native_records(session_id)
-        return join_session(session, records, price_call, self._now_ns) if records else session
+        return self._joined(session, self.native_records(session_id))
+
+    def _joined(self, recorded: Session, records: Sequence[NativeRecord]) -> Session:
+        if not records:
+            return recorded
+        from otel_bridge.sources.native.join import join_session  # noqa: PLC0415 - 50 ms, seldom wanted
+
+        return join_session(recorded, records, price_call, self._now_ns)
 
     def _recorded(self, session_id: str, relations: Relations | None) -> Session:
         return load_session(
@@ -81,14 +85,13 @@ class Library(ABC):
         That is a fork without the session it was forked from, what either transcript or telemetry alone tells, and what
         was told before the client's spans came: they say which model was asked for, and so which series a call is in.
         """
-        now_ns, records = self._now_ns, self.native_records(session_id)
         views = [] if self.relations.origin_id(session_id) is None else [self._recorded(session_id, None)]
-        if records:
-            recorded = self._recorded(session_id, self.relations)
+        if records := self.native_records(session_id):
+            recorded, nothing = self._recorded(session_id, self.relations), Session(session_id, (), 0, 0)
             events = [record for record in records if not isinstance(record, NativeSpan)]
-            views += [join_session(view, records, price_call, now_ns) for view in views]
-            views += [recorded, join_session(recorded, events, price_call, now_ns)]
-            views += [native_session(session_id, known, now_ns) for known in (records, events)]
+            views += [self._joined(view, records) for view in views]
+            views += [recorded, self._joined(recorded, events)]
+            views += [self._joined(nothing, records), self._joined(nothing, events)]
         return tuple(views)
 
 
