@@ -28,6 +28,8 @@ from tools.stack.servers import free_port
 from tools.stack.stack import Stack
 from tools.stack.stores import eventually
 
+pytestmark = pytest.mark.slow
+
 DAY_S = 86_400
 QUIET_S = 1.0
 """What goes round comes back within milliseconds."""

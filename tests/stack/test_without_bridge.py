@@ -33,6 +33,8 @@ from tools.stack.configured import local
 from tools.stack.stack import Stack
 from tools.stack.stores import eventually
 
+pytestmark = pytest.mark.slow
+
 LAYERS = ("agent.yaml", "without-bridge.yaml", "without-bridge-logs.yaml")
 TRACED = ["2.1.329/basic", "2.1.181/turns", "2.1.50/basic"]
 COUNTED = ["2.1.329/basic", "2.1.50/turns", "2.0.30/turns", "1.0.60/basic"]

@@ -80,6 +80,7 @@ def test_spans_of_the_client_keep_their_ids_and_traces(run: str, at_once: Receiv
     assert requests <= sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("run", JOINED, indirect=True)
 def test_any_order_of_arrival_sends_each_span_once(run: str, at_once: Receiver, seed: int, tmp_path: Path) -> None:
@@ -88,6 +89,7 @@ def test_any_order_of_arrival_sends_each_span_once(run: str, at_once: Receiver, 
     assert_once(run, at_once, [records[at::4] for at in range(4)], seed, World(tmp_path / "any"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("run", sorted({*RUNS} - {*JOINED}), indirect=True)
 def test_telemetry_without_ids_sends_each_span_once(run: str, at_once: Receiver, seed: int, tmp_path: Path) -> None:
