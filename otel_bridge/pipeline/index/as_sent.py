@@ -23,13 +23,17 @@ ReportedT = TypeVar("ReportedT", ReportedCall, ReportedTool)
 
 def is_told(session: Session) -> bool:
     """Tell whether telemetry has a say in the ids of a session."""
-    return any(turn.reported is not UNSET for turn in session.turns)
+    return any(
+        turn.reported is not UNSET or any(call.reported is not UNSET for call in turn_calls(turn))
+        for turn in session.turns
+    )
 
 
-def hashed_ids(session: Session) -> Iterator[bytes]:
-    """Yield every span id that the session may have been sent under without the client's own."""
+def possible_ids(session: Session) -> Iterator[bytes]:
+    """Yield every span id that calls, tools and turns of the session may have been sent under."""
     for turn in session.turns:
         yield from _hashed_ids(session.id, turn)
+        yield from _told_ids(turn)
 
 
 def as_sent(
@@ -37,7 +41,7 @@ def as_sent(
 ) -> tuple[Session, dict[TurnName, bytes]]:
     """Return the session under the ids it was sent under, and the traces of turns that the client names.
 
-    ``traces`` are those that turns were sent in so far, as returned here; ``sent`` the ``hashed_ids`` the target has.
+    ``traces`` are those that turns were sent in so far, as returned here; ``sent`` the ``possible_ids`` the target has.
     """
     turns, named = [], {}
     for turn in session.turns:
@@ -96,8 +100,8 @@ class _Naming:
         )
 
     def _reported(self, told: ReportedT | UnsetType, span_id: ids.SpanIdOf, key: str) -> ReportedT | UnsetType:
-        if told is UNSET:
-            return UNSET
+        if told is UNSET or bytes.fromhex(told.span_id) in self._sent:
+            return told
         if span_id(key) in self._sent:
             return structs.replace(told, span_id="")
         if told.key not in ("", key) and (other := span_id(told.key)) in self._sent:
@@ -118,6 +122,14 @@ def _hashed_ids(session_id: str, turn: Turn) -> Iterator[bytes]:
             yield from _names(tool.id, tool.reported, ids.tool_span_id)
     for tool in turn.late_tool_calls:
         yield from _names(tool.id, tool.reported, ids.tool_span_id)
+
+
+def _told_ids(turn: Turn) -> Iterator[bytes]:
+    calls = list(turn_calls(turn))
+    tools = [*turn.late_tool_calls, *(tool for call in calls for tool in call.tool_calls)]
+    for told in (*(call.reported for call in calls), *(tool.reported for tool in tools)):
+        if told is not UNSET and told.span_id:
+            yield bytes.fromhex(told.span_id)
 
 
 def _names(key: str, told: ReportedCall | ReportedTool | UnsetType, span_id: ids.SpanIdOf) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from otel_bridge import semconv
 from otel_bridge.model import IDLE_TURN_NS, Session
-from otel_bridge.pipeline.index.as_sent import as_sent, hashed_ids, is_told
+from otel_bridge.pipeline.index.as_sent import as_sent, is_told, possible_ids
 from otel_bridge.store import ledger as store
 from otel_bridge.store.database import transaction
 from otel_bridge.store.ledger import Series
@@ -95,7 +95,7 @@ class Ledger:
             return session
         target = self._target(Signal.TRACES)
         traces = store.sent_turns(self._connection, target, session.id)
-        sent = store.sent_keys(self._connection, target, set(hashed_ids(session)))
+        sent = store.sent_keys(self._connection, target, set(possible_ids(session)))
         session, named = as_sent(session, traces, sent)
         if new := {turn: trace_id for turn, trace_id in named.items() if turn not in traces}:
             with transaction(self._connection):

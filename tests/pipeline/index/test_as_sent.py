@@ -7,14 +7,21 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from otel_bridge import semconv
+from otel_bridge.convert.ids import turn_span_id
+from otel_bridge.convert.sent import call_span_id, turn_ids
+from otel_bridge.model import ModelCall, Prompt, Session, Turn, Usage
+from otel_bridge.pipeline.index.as_sent import as_sent, is_told, possible_ids
 from otel_bridge.pipeline.index.natives import take_records
+from otel_bridge.reported import ReportedCall, ReportedTurn
 from otel_bridge.sources.native.records import NativeRecord, NativeSpan
 from tests.captures import RUNS
 from tests.pipeline.index.receiver import Receiver, ids, newest, ship
 from tests.pipeline.index.test_natives import JOINED, records_of, take, transcripts_come
 from tests.pipeline.index.world import World
+from tests.transcripts import SID
 
 CHAT = "chat"
 ADDED_UP = ("coding_agent.cost", "gen_ai.client.inference.usage")
@@ -124,3 +131,19 @@ def assert_once(
     assert set(ids(receiver.spans).values()) == {1}
     assert kinds(receiver)[CHAT] == kinds(at_once)[CHAT]
     assert totals(receiver) == totals(at_once)
+
+
+def test_a_call_stays_under_the_id_that_was_sent_before_its_turn_was_told_of() -> None:
+    """The client's span of a call may come before the one of its turn, and be sent in a trace of ours."""
+    told = ModelCall("req_1", "msg_1", "claude", 1, 2, Usage(), reported=ReportedCall(span_id="ab" * 8))
+    turn = Turn("p", 0, 0, 1, 2, is_complete=True, end_reason="end_turn", prompt=Prompt("human"), calls=(told,))
+    early = Session(SID, (turn,), 1, 2)
+    assert is_told(early)
+    named = structs.replace(turn, reported=ReportedTurn(trace_id="cd" * 16, span_id="ef" * 8))
+    sent = {turn_span_id(SID, "p", 0), bytes.fromhex("ab" * 8)}
+    later = Session(SID, (named,), 1, 2)
+    assert sent <= set(possible_ids(later))
+    session, traces = as_sent(later, {}, sent)
+    assert traces == {}
+    assert turn_ids(SID, session.turns[0]) == turn_ids(SID, turn)
+    assert call_span_id(session.turns[0].calls[0]) == bytes.fromhex("ab" * 8)
