@@ -120,11 +120,12 @@ class Keeper:
 
     def _take_in_telemetry(self) -> bool:
         """Store what was received since the last round, and tell whether any of it is new."""
-        if not self._is_open or self._damage is not None:
+        if self.inbox.is_empty or not self.troubles.may_try(_INDEX):
             return False
         try:
+            self._mend()  # into a removed index nothing would be stored
             return self.inbox.empty_into(self.place) > 0
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, BridgeError) as error:
             self._failed(_INDEX, error)
             return False
 

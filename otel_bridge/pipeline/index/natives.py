@@ -35,6 +35,11 @@ class Inbox:
         """Take no more: who comes now sends again, to whoever takes our place."""
         self._is_closed = True
 
+    @property
+    def is_empty(self) -> bool:
+        """True while nobody waits."""
+        return self._waiting.empty()
+
     def expects_spans(self, now_ns: int) -> bool:
         """Tell whether a client sent spans in the last hour: more may come of any session."""
         return now_ns - self._last_span_ns < _SPANS_FOR_NS

@@ -354,3 +354,12 @@ def sessions_of(kept: Kept) -> set[object]:
 
 def ended_ns(record: NativeRecord) -> int:
     return record.end_ns if isinstance(record, NativeSpan) else record.time_ns
+
+
+def test_telemetry_is_not_stored_in_an_index_that_was_removed(kept: Kept) -> None:
+    """Who is thanked has his records on the disk: in the index that takes its place."""
+    kept.keeper.round(None)
+    kept.world.path.unlink()
+    put(kept, next(iter(native_records("2.1.329/basic").values())))
+    with reading(kept.world.path) as place:
+        assert place.connection.execute("SELECT count(*) FROM native_records").fetchone()[0] > 0
