@@ -27,8 +27,6 @@ PROBE = Metric("otel_bridge.probe", "{probe}", Instrument.GAUGE, "1 whenever ``d
 ATTRIBUTES: dict[str, Attribute] = {}
 """Name → declaration, in the order of this file."""
 _Group = partial(AttributeGroup, ATTRIBUTES)
-OWN_NAMESPACE = "coding_agent."
-"""Begins the names that no convention defines."""
 
 # Resource: who and where; settings may add any other resource attribute (k8s.*, user.* …).
 _resource = _Group()

@@ -102,12 +102,6 @@ def mark_gone(connection: Connection, ids: Iterable[int]) -> None:
     connection.executemany("UPDATE files SET is_present = 0 WHERE id = ?", [(file_id,) for file_id in ids])
 
 
-def delete_file(connection: Connection, file_id: int) -> None:
-    """Forget a file and what it said."""
-    connection.execute("DELETE FROM chunks WHERE file = ?", (file_id,))
-    connection.execute("DELETE FROM files WHERE id = ?", (file_id,))
-
-
 def _stored(row: Sequence[Any]) -> StoredFile:
     return StoredFile(cell_path(row[0]), *row[1:])
 

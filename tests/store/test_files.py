@@ -77,16 +77,6 @@ def test_a_file_that_went_keeps_all_but_its_presence(index: sqlite3.Connection) 
     assert files.file_by_id(index, second).is_present
 
 
-def test_a_forgotten_file_leaves_nothing(index: sqlite3.Connection) -> None:
-    """And others everything."""
-    first, second = put(index, stored("/a"), stored("/b"))
-    files.add_chunk(index, first, b"one")
-    files.add_chunk(index, second, b"two")
-    files.delete_file(index, first)
-    assert [file.path for file in files.all_files(index)] == ["/b"]
-    assert index.execute("SELECT file, data FROM chunks").fetchall() == [(second, b"two")]
-
-
 # --- chunks ----------------------------------------------------------------------------------------------------------
 
 
