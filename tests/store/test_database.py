@@ -16,6 +16,7 @@ import pytest
 from otel_bridge.errors import StoreError
 from otel_bridge.store import database
 from otel_bridge.store.database import FILE_NAME, filling, migrations, open_reader, open_writer, transaction
+from tests.forking import in_child
 
 
 @pytest.fixture
@@ -125,21 +126,7 @@ def test_an_index_on_read_only_media_can_be_read() -> None:
 
 def in_a_process_that_may_only_read(function: Callable[[], object]) -> str:
     """Return what a function returns, in words; root may write everywhere, so it is somebody else who calls it."""
-    receiver, sender = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            if os.geteuid() == 0:
-                os.setuid(65534)
-            answer = repr(function())
-        except BaseException as error:
-            answer = repr(error)
-        os.write(sender, answer.encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    os.close(sender)
-    with os.fdopen(receiver) as pipe:
-        return pipe.read()
+    return in_child(function, user_id=65534 if os.geteuid() == 0 else None)
 
 
 # --- transactions ----------------------------------------------------------------------------------------------------

@@ -1,30 +1,12 @@
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 from otel_bridge.pipeline.index.place import IndexPlace
+from tests.forking import in_child
 from tests.pipeline.index.world import World, memory_index
 from tests.transcripts import SID, prompt, response, session_file
-
-
-def in_child(function: Callable[[], object]) -> str:
-    """Return what a function gives in a forked process, in words."""
-    receiver, sender = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            answer = repr(function())
-        except BaseException as error:
-            answer = repr(error)
-        os.write(sender, answer.encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    os.close(sender)
-    with os.fdopen(receiver) as pipe:
-        return pipe.read()
 
 
 def test_a_forked_process_reads_through_a_connection_of_its_own(world: World) -> None:
