@@ -57,7 +57,7 @@ share /shared virtiofs rw 0 0
         (CONTAINER, "/data/projects", True),
         (CONTAINER, "/data/cache/projects", False),
         (CONTAINER, "/shared", True),
-        (CONTAINER, "/root/.claude/projects", False),
+        (CONTAINER, "/home/bridge/.claude/projects", False),
     ],
 )
 def test_a_folder_is_polled_where_the_kernel_hears_nothing(
