@@ -13,14 +13,12 @@ from msgspec import Struct, field, structs
 
 from otel_bridge.model import Agent, ModelCall, Session, ToolCall, Turn, turn_calls
 from otel_bridge.reported import AUXILIARY, ReportedCall
+from otel_bridge.sources.native.assemble.lanes import MAIN_LANE
 from otel_bridge.sources.native.assemble.session import native_session
 from otel_bridge.sources.native.match import call_pairs, is_named, tool_pairs, turn_keys
 from otel_bridge.sources.native.merge import merged_call, merged_tool, merged_turn
 from otel_bridge.sources.native.records import NativeRecord
 from otel_bridge.sources.transcript.calls import Pricer
-
-MAIN = ""
-"""In place of an agent's id: the main agent."""
 
 
 def join_session(recorded: Session, records: Iterable[NativeRecord], price: Pricer, now_ns: int) -> Session:
@@ -89,7 +87,7 @@ class _Join:
         lost: dict[str, tuple[Agent, Turn, list[ModelCall]]] = {}
         for seat in unknown:
             call = structs.replace(_marked(seat), tool_calls=self._unknown_tools(seat.call))
-            agent_id = seat.agent.id if seat.agent is not None else MAIN
+            agent_id = seat.agent.id if seat.agent is not None else MAIN_LANE
             home = self._agent_homes.get(agent_id) or self._home(seat)
             if seat.agent is not None and agent_id not in self._agent_homes:
                 lost.setdefault(agent_id, (seat.agent, home, []))[2].append(call)
@@ -129,7 +127,7 @@ class _Join:
             merged,
             started_ns=min([turn.started_ns, *(call.started_ns for call in recorded)]),
             ended_ns=max([turn.ended_ns, *(call.ended_ns for call in recorded)]),
-            calls=in_order(recorded, extra.calls.get(MAIN, [])),
+            calls=in_order(recorded, extra.calls.get(MAIN_LANE, [])),
             agents=(*map(self._agent, turn.agents), *extra.agents),
             late_tool_calls=(*map(self._tool, turn.late_tool_calls), *extra.tools),
         )

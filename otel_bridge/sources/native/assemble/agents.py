@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct, structs
 
 from otel_bridge.model import Agent, ModelCall, RecordContext, ToolCall
-from otel_bridge.sources.native.assemble.calls import api_error, compaction
+from otel_bridge.sources.native.assemble.calls import api_errors, compactions
 from otel_bridge.sources.native.assemble.lanes import MAIN_LANE, SLACK_NS, Lanes
 from otel_bridge.sources.native.assemble.times import started_ns
 from otel_bridge.sources.native.assemble.tools import AGENT_TOOLS, ToolRun
 from otel_bridge.sources.native.pairs import nearest_pairs
-from otel_bridge.sources.native.records import AnyEvent, ApiFailure, ApiRequest, CompactionDone, ToolResult
+from otel_bridge.sources.native.records import AnyEvent, ApiRequest, ToolResult
 from otel_bridge.sources.native.spans import SpanIndex
 
 
@@ -105,7 +105,7 @@ class AgentTree:
         """Return an agent's run."""
         events, parent = self._lanes[lane].events, self._parents[lane]
         completed = self._index.completed.get(lane)
-        errors = tuple(api_error(event) for event in events if isinstance(event, ApiFailure))
+        errors = api_errors(events)
         calls = self.calls(lane)
         last_ns = max(event.time_ns for event in events)
         failed = bool(errors) and (not calls or errors[-1].at_ns >= calls[-1].ended_ns)
@@ -122,9 +122,7 @@ class AgentTree:
             is_complete=completed is not None or last_ns < self._idle_since_ns,
             link=parent.rule,
             errors=errors,
-            compactions=tuple(
-                compaction(event) for event in events if isinstance(event, CompactionDone) and event.succeeded
-            ),
+            compactions=compactions(events),
             error_type=errors[-1].error_type if failed else None,
             context=RecordContext(version=events[0].version),
         )

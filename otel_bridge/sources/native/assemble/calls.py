@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from otel_bridge.model import (
     STANDARD_TERMS,
     ApiError,
@@ -16,7 +18,7 @@ from otel_bridge.model import (
 from otel_bridge.reported import ReportedCall
 from otel_bridge.sources.native.assemble.lanes import source_kind
 from otel_bridge.sources.native.assemble.once import KeyedRequest
-from otel_bridge.sources.native.records import ApiFailure, ApiRequest, CompactionDone, HookDone
+from otel_bridge.sources.native.records import AnyEvent, ApiFailure, ApiRequest, CompactionDone, HookDone
 from otel_bridge.sources.native.spans import SpanIndex, text, whole
 from otel_bridge.sources.transcript.calls import Pricer
 
@@ -94,9 +96,13 @@ def _reported(request: ApiRequest, spans: SpanIndex) -> ReportedCall:
     )
 
 
-def api_error(failure: ApiFailure) -> ApiError:
-    """Return a request that failed for good: it is reported once, after the last attempt."""
-    return ApiError(failure.time_ns, failure.error_type or OTHER, failure.status, failure.attempt or 0, is_final=True)
+def api_errors(events: Iterable[AnyEvent]) -> tuple[ApiError, ...]:
+    """Return the requests that failed for good: each is reported once, after the last attempt."""
+    return tuple(
+        ApiError(event.time_ns, event.error_type or OTHER, event.status, event.attempt or 0, is_final=True)
+        for event in events
+        if isinstance(event, ApiFailure)
+    )
 
 
 def hook_run(hook: HookDone) -> HookRun:
@@ -106,6 +112,10 @@ def hook_run(hook: HookDone) -> HookRun:
     return HookRun(hook.time_ns, hook.hook_event, hook.hook_name or hook.hook_event, outcome, hook.duration_ms)
 
 
-def compaction(done: CompactionDone) -> Compaction:
-    """Return a compaction that took place."""
-    return Compaction(done.time_ns, done.trigger or "auto", done.pre_tokens, done.post_tokens, done.duration_ms)
+def compactions(events: Iterable[AnyEvent]) -> tuple[Compaction, ...]:
+    """Return the compactions that took place."""
+    return tuple(
+        Compaction(event.time_ns, event.trigger or "auto", event.pre_tokens, event.post_tokens, event.duration_ms)
+        for event in events
+        if isinstance(event, CompactionDone) and event.succeeded
+    )

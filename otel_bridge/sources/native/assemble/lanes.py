@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from otel_bridge.reported import AUXILIARY, MAIN, SUBAGENT
-from otel_bridge.sources.native.assemble.times import ended_ns, started_ns
+from otel_bridge.sources.native.assemble.times import started_ns
 from otel_bridge.sources.native.records import AnyEvent, ApiRequest, SubagentCompleted, UserPrompt, record_key
 from otel_bridge.sources.native.spans import SpanIndex
 
@@ -86,6 +86,6 @@ def _only_run(request: ApiRequest, runs: Iterable[tuple[str, SubagentCompleted]]
         if run.prompt_id == request.prompt_id
         and run.agent_type == request.agent_name
         and started_ns(run) - SLACK_NS <= started_ns(request)
-        and ended_ns(request) <= ended_ns(run) + SLACK_NS
+        and request.time_ns <= run.time_ns + SLACK_NS
     ]
     return fitting[0] if len(fitting) == 1 else None

@@ -12,7 +12,6 @@ from msgspec import UNSET, structs
 from otel_bridge.model import (
     IDLE_TURN_NS,
     ApiError,
-    Compaction,
     HookRun,
     ModelCall,
     Prompt,
@@ -23,7 +22,7 @@ from otel_bridge.model import (
 )
 from otel_bridge.reported import AUXILIARY
 from otel_bridge.sources.native.assemble.agents import AgentTree, LaneParts, find_parents
-from otel_bridge.sources.native.assemble.calls import api_error, compaction, hook_run, model_call
+from otel_bridge.sources.native.assemble.calls import api_errors, compactions, hook_run, model_call
 from otel_bridge.sources.native.assemble.lanes import MAIN_LANE, Lanes, source_kind
 from otel_bridge.sources.native.assemble.once import each_once, keyed_requests, result_ids
 from otel_bridge.sources.native.assemble.span_events import events_of_spans
@@ -32,10 +31,8 @@ from otel_bridge.sources.native.assemble.turns import PromptFinder, TurnEvents, 
 from otel_bridge.sources.native.interactions import Interaction, Opening, interactions
 from otel_bridge.sources.native.records import (
     AnyEvent,
-    ApiFailure,
     ApiRefusal,
     ApiRequest,
-    CompactionDone,
     HookDone,
     NativeRecord,
     NativeSpan,
@@ -116,7 +113,7 @@ class _NativeAssembly:
         parents = find_parents(lanes, lane_of_tool, runs, self._lanes, self._spans)
         tree = AgentTree(lanes, parents, self._lanes, idle_since_ns=self._idle_since_ns)
         calls, agents = tree.calls(MAIN_LANE), tree.loose()
-        errors = tuple(api_error(event) for event in part.main if isinstance(event, ApiFailure))
+        errors = api_errors(part.main)
         ended_ns = part.ended_ns()
         end_reason = self._end_reason(calls, ended_ns, is_last, told)
         hooks, closing = _hooks(part.main)
@@ -135,7 +132,7 @@ class _NativeAssembly:
             errors=errors,
             hooks=hooks,
             closing_hooks=closing,
-            compactions=_compactions(part.main),
+            compactions=compactions(part.main),
             error_type=_error_type(errors, calls),
             context=RecordContext(version=part.events[0].version),
             reported=told.reported if told is not None else UNSET,
@@ -160,7 +157,7 @@ class _NativeAssembly:
 
     def _calls(self, events: Sequence[AnyEvent], runs: Sequence[ToolRun]) -> tuple[ModelCall, ...]:
         requests = keyed_requests(events)
-        compacted = [event.time_ns for event in events if isinstance(event, CompactionDone) and event.succeeded]
+        compacted = [compaction.at_ns for compaction in compactions(events)]
         tools: dict[str, list[ToolRun]] = {}
         askers = Askers(requests)
         for run in runs:
@@ -192,10 +189,6 @@ def _hooks(events: Iterable[AnyEvent]) -> tuple[tuple[HookRun, ...], tuple[HookR
         tuple(run for run in runs if run.event not in AFTER_TURN),
         tuple(run for run in runs if run.event in AFTER_TURN),
     )
-
-
-def _compactions(events: Iterable[AnyEvent]) -> tuple[Compaction, ...]:
-    return tuple(compaction(event) for event in events if isinstance(event, CompactionDone) and event.succeeded)
 
 
 def _error_type(errors: Sequence[ApiError], calls: Sequence[ModelCall]) -> str | None:

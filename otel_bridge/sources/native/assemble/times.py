@@ -1,13 +1,8 @@
-"""When what an event reports began and ended: events are stamped at the end and say how long it took (pure)."""
+"""When what an event reports began: events are stamped at the end and say how long it took (pure)."""
 
 from __future__ import annotations
 
 from otel_bridge.sources.native.records import AnyEvent
-
-
-def ended_ns(event: AnyEvent) -> int:
-    """Return the event's own time."""
-    return event.time_ns
 
 
 def started_ns(event: AnyEvent) -> int:
