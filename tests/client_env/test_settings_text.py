@@ -9,36 +9,19 @@ from hypothesis import strategies as st
 
 from otel_bridge.client_env.settings_text import NOTE, Made, changed_since, find_note, with_variables, without_variables
 from otel_bridge.json_text import Layout, insertion, part_at, rendered
+from tests.settings_files import spaces, texts, values, words
 
 OURS = {"A": "1", "B": "http://127.0.0.1:4318", "C": ""}
 
-words = st.text(st.characters(exclude_characters="{}[]"), max_size=4)
-plain = st.none() | st.booleans() | st.integers() | words
-values: st.SearchStrategy[Any] = st.recursive(
-    plain, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(words, inner, max_size=2)
-)
 envs = st.dictionaries(st.sampled_from(["A", "B", "C", "D", ""]) | words, values, max_size=5)
 settings = st.builds(
     lambda others, env: others | env,
     st.dictionaries(words.filter(lambda key: key != "env"), values, max_size=3),
     st.fixed_dictionaries({}, optional={"env": envs}),
 )
-layouts = st.builds(
-    Layout, st.sampled_from(["", "\n", "\r\n"]), st.sampled_from(["", " ", "  ", "\t"]), st.sampled_from([":", ": "])
-)
-spaces = st.text(" \t\r\n", max_size=3)
 
 
-@st.composite
-def texts(draw: st.DrawFn) -> str:
-    """Draw a settings file as people and editors leave it, with odd spaces where JSON allows them."""
-    text = rendered(draw(settings), draw(layouts))
-    for brackets in ("{}", "[]"):
-        text = text.replace(brackets, brackets[0] + draw(spaces) + brackets[1])
-    return draw(spaces) + text + draw(spaces)
-
-
-@given(texts() | spaces)
+@given(texts(settings) | spaces)
 def test_taking_out_restores_every_byte(text: str) -> None:
     """Whatever the file looks like and whatever values were replaced, in the end nothing has changed."""
     written = with_variables(text, OURS)
@@ -47,7 +30,7 @@ def test_taking_out_restores_every_byte(text: str) -> None:
     assert without_variables(written) == text
 
 
-@given(texts())
+@given(texts(settings))
 def test_everything_else_stays(text: str) -> None:
     """With the variables in, all other settings and variables are there, in their order."""
     written, before = json.loads(with_variables(text, OURS)), json.loads(text)
@@ -58,7 +41,7 @@ def test_everything_else_stays(text: str) -> None:
     assert list(env)[: len(env_before)] == list(env_before)
 
 
-@given(texts(), words)
+@given(texts(settings), words)
 def test_writing_again(text: str, other: str) -> None:
     """The same variables change nothing; other ones take the place of the first and leave as well."""
     written = with_variables(text, OURS)
@@ -68,14 +51,14 @@ def test_writing_again(text: str, other: str) -> None:
     assert without_variables(rewritten) == text
 
 
-@given(texts(), values)
+@given(texts(settings), values)
 def test_edits_elsewhere_are_kept(text: str, value: Any) -> None:
     """What others add to the settings meanwhile stays when ours go, and nothing else does."""
     assume(json.loads(text).keys() - {"env"})
     assert without_variables(with_member(with_variables(text, OURS), value)) == with_member(text, value)
 
 
-@given(texts(), values)
+@given(texts(settings), values)
 def test_variables_of_others_are_kept(text: str, value: Any) -> None:
     """A variable that somebody adds behind ours makes the exact piece unfit: then ours go by their meaning."""
     written = insertion(with_variables(text, OURS), ("env",), {"their own": value}).into(with_variables(text, OURS))

@@ -9,14 +9,10 @@ from hypothesis import strategies as st
 
 from otel_bridge.hooks.settings_text import Made, installed_hooks, with_hook, without_hooks
 from otel_bridge.json_text import Layout, insertion, part_at, rendered
+from tests.settings_files import plain, spaces, texts, values, words
 
 COMMAND = 'run "$X" \\ & exit 0'
 
-words = st.text(st.characters(exclude_characters="{}[]"), max_size=4)
-plain = st.none() | st.booleans() | st.integers() | words
-values: st.SearchStrategy[Any] = st.recursive(
-    plain, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(words, inner, max_size=2)
-)
 groups = st.lists(
     values | st.fixed_dictionaries({"hooks": st.lists(values | st.fixed_dictionaries({"command": plain}), max_size=2)}),
     max_size=2,
@@ -27,22 +23,9 @@ settings = st.builds(
     st.dictionaries(words.filter(lambda key: key != "hooks"), values, max_size=3),
     st.fixed_dictionaries({}, optional={"hooks": events}),
 )
-layouts = st.builds(
-    Layout, st.sampled_from(["", "\n", "\r\n"]), st.sampled_from(["", " ", "  ", "\t"]), st.sampled_from([":", ": "])
-)
-spaces = st.text(" \t\r\n", max_size=3)
 
 
-@st.composite
-def texts(draw: st.DrawFn) -> str:
-    """Draw a settings file as people and editors leave it, with odd spaces where JSON allows them."""
-    text = rendered(draw(settings), draw(layouts))
-    for brackets in ("{}", "[]"):
-        text = text.replace(brackets, brackets[0] + draw(spaces) + brackets[1])
-    return draw(spaces) + text + draw(spaces)
-
-
-@given(texts() | spaces)
+@given(texts(settings) | spaces)
 def test_taking_out_restores_every_byte(text: str) -> None:
     """Whatever the file looks like, after putting the hook in and taking it out again nothing has changed."""
     installed = with_hook(text, COMMAND)
@@ -50,7 +33,7 @@ def test_taking_out_restores_every_byte(text: str) -> None:
     assert without_hooks(installed) == text
 
 
-@given(texts())
+@given(texts(settings))
 def test_everything_else_stays(text: str) -> None:
     """With the hook in, all other settings and hooks are there, in their order."""
     installed, before = json.loads(with_hook(text, COMMAND)), json.loads(text)
@@ -60,7 +43,7 @@ def test_everything_else_stays(text: str) -> None:
     assert list(installed.items())[: len(before) - 1] == list(before.items())[: len(before) - 1]
 
 
-@given(texts(), st.text(max_size=5))
+@given(texts(settings), st.text(max_size=5))
 def test_installing_again_changes_nothing(text: str, other: str) -> None:
     """The same hook is not put in twice, and another one takes its place and leaves as well."""
     installed = with_hook(text, COMMAND)
@@ -70,7 +53,7 @@ def test_installing_again_changes_nothing(text: str, other: str) -> None:
     assert without_hooks(replaced) == text
 
 
-@given(texts(), values)
+@given(texts(settings), values)
 def test_edits_elsewhere_are_kept(text: str, value: Any) -> None:
     """What others change or add while the hook is in stays when it goes, and nothing else does."""
     assume(json.loads(text).keys() - {"hooks"})
