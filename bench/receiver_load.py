@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import grpc
 from grpc import aio
 
-from bench.send_spans import RESOURCE, SCOPE, make_span
+from bench.send_spans import RESOURCE, SCOPE, Acknowledging, make_span
 from otel_bridge.receiving.json_lines import JsonWriter
 from otel_bridge.receiving.signals import WIRES
 from otel_bridge.sinks.otlp.packing import DEFAULT_LIMITS, Packer
@@ -194,32 +194,14 @@ def receiver(endpoint: str) -> Iterator[tuple[Process, int, int]]:
         process.communicate()
 
 
-class _NextHop(asyncio.Protocol):
-    """Just enough HTTP to answer 200 to each request, at a limited rate where there is one."""
+class _NextHop(Acknowledging):
+    """Counts what it answers, and does that at a limited rate where there is one."""
 
     answers_per_s = 0.0
     free_at_s = 0.0
     taken = 0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport: Any = transport
-        self._head = b""
-        self._left = 0
-
-    def data_received(self, data: bytes) -> None:
-        if not self._left:
-            head, found, body = (self._head + data).partition(b"\r\n\r\n")
-            if not found:
-                self._head = head
-                return
-            self._head = b""
-            self._left = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-            data = body
-        self._left -= len(data)
-        if not self._left:
-            self._answer_in_turn()
-
-    def _answer_in_turn(self) -> None:
+    def answer(self) -> None:
         loop, kind = asyncio.get_running_loop(), type(self)
         if not kind.answers_per_s:
             self._answer()
@@ -230,7 +212,7 @@ class _NextHop(asyncio.Protocol):
     def _answer(self) -> None:
         if not self._transport.is_closing():
             type(self).taken += 1
-            self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            super().answer()
 
 
 async def serve_next_hop(answers_per_s: float) -> None:

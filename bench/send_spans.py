@@ -155,7 +155,7 @@ def receiver(kind: str) -> Iterator[str]:
         process.communicate()
 
 
-class _Acknowledge(asyncio.Protocol):
+class Acknowledging(asyncio.Protocol):
     """Just enough HTTP to answer 200 to each request."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -174,11 +174,14 @@ class _Acknowledge(asyncio.Protocol):
             data = body
         self._left -= len(data)
         if not self._left:
-            self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            self.answer()
+
+    def answer(self) -> None:
+        self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
 
 
 async def receive_http() -> None:
-    server = await asyncio.get_running_loop().create_server(_Acknowledge, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(Acknowledging, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
