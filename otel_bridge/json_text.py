@@ -53,6 +53,11 @@ class Layout(NamedTuple):
         return ", " if self.colon.endswith(" ") else ","
 
 
+def is_blank(text: str) -> bool:
+    """Return whether a text says nothing: it holds no character, or only such as JSON allows between values."""
+    return not text.strip(" \t\r\n")
+
+
 def parse(text: str) -> Any:
     """Return the value of a JSON text, numbers with a point or exponent as ``Decimal``.
 

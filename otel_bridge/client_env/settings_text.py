@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from otel_bridge.json_text import Insertion, Layout, insertion, parse, part_at, rendered, without
+from otel_bridge.json_text import Insertion, Layout, insertion, is_blank, parse, part_at, rendered, without
 
 NOTE = "OTEL_BRIDGE_SETTINGS"
 """The variable that holds the note; the client hands it on and nobody reads it but us."""
@@ -102,11 +102,6 @@ def changed_since(text: str) -> list[str]:
     note = find_note(text)
     env = settings_document(text).get("env", {})
     return [] if note is None else [name for name in note.digests if name in env and not _is_ours(env, name, note)]
-
-
-def is_blank(text: str) -> bool:
-    """Return whether a file says nothing: it holds no character, or only such as JSON allows between values."""
-    return not text.strip(" \t\r\n")
 
 
 def settings_document(text: str) -> dict[str, Any]:

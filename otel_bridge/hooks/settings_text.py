@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from otel_bridge.json_text import Insertion, Layout, insertion, parse, part_at, rendered, without
+from otel_bridge.json_text import Insertion, Layout, insertion, is_blank, parse, part_at, rendered, without
 
 _NOTE = re.compile(r" # otel-bridge hook: made (\w+), (\d{1,6})\+(\d{1,6})$")
 
@@ -73,11 +73,6 @@ def without_hooks(text: str) -> str:
     while hook := next(iter(installed_hooks(text)), None):
         text = _cut_out(text, hook)
     return text
-
-
-def is_blank(text: str) -> bool:
-    """Return whether a file says nothing: it holds no character, or only such as JSON allows between values."""
-    return not text.strip(" \t\r\n")
 
 
 def _document(text: str) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from otel_bridge.client_env.settings_text import (
     Made,
     changed_since,
     find_note,
-    is_blank,
     with_variables,
     without_variables,
 )
 from otel_bridge.errors import UsageError
+from otel_bridge.json_text import is_blank
 from otel_bridge.pipeline.settings_file import SettingsFile, explained
 
 _MANAGED_FOLDERS = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from otel_bridge.hooks.settings_text import InstalledHook, Made, installed_hooks, is_blank, with_hook, without_hooks
+from otel_bridge.hooks.settings_text import InstalledHook, Made, installed_hooks, with_hook, without_hooks
+from otel_bridge.json_text import is_blank
 from otel_bridge.pipeline.settings_file import SettingsFile, explained
 
 
