@@ -10,13 +10,12 @@ from shlex import quote
 from msgspec import Struct
 
 from otel_bridge.client_env.places import Destination, Place
-from otel_bridge.client_env.variables import RESOURCE_ATTRIBUTES, SWITCH, Variable
+from otel_bridge.client_env.variables import ENDPOINT, HEADERS, RESOURCE_ATTRIBUTES, SWITCH, Variable
 
-HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 _SECRET = "otel-bridge-client"  # noqa: S105 - the name of a secret, not one
 
 _FORWARDED = frozenset({
-    SWITCH, "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER", "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_ENDPOINT",
+    SWITCH, "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER", "OTEL_EXPORTER_OTLP_PROTOCOL", ENDPOINT,
     HEADERS, "OTEL_METRIC_EXPORT_INTERVAL", "OTEL_LOGS_EXPORT_INTERVAL", RESOURCE_ATTRIBUTES,
 })  # fmt: skip
 """What anthropics/claude-code-action hands on from the environment of its step (August 2026)."""
@@ -106,11 +105,11 @@ def _github(setup: Setup) -> Iterable[str]:
         if variable.name in _FORWARDED:
             yield f"    {variable.name}: {_yaml(variable.value)}  # {variable.why}"
     if not setup.to.is_loopback:
-        yield f"    {HEADERS}: ${{{{ secrets.OTEL_EXPORTER_OTLP_HEADERS }}}}  # such as authorization=Bearer%20…"
+        yield f"    {HEADERS}: ${{{{ secrets.{HEADERS} }}}}  # such as authorization=Bearer%20…"
     yield "  with:"
     yield "    # what it does not hand on"
     yield "    settings: |"
-    settings = {"env": {v.name: v.value for v in variables if v.name not in _FORWARDED}}
+    settings = {"env": settings_env(variable for variable in variables if variable.name not in _FORWARDED)}
     yield from (f"      {line}" for line in json.dumps(settings, indent=2).splitlines())
 
 

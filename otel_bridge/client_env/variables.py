@@ -15,6 +15,8 @@ from otel_bridge.semconv import HOST_TYPE
 SWITCH = "CLAUDE_CODE_ENABLE_TELEMETRY"
 BETA_SWITCH = "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA"
 RESOURCE_ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"
+ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 
 _QUEUE_SIZE = "16384"
 _FLUSH_MS, _SHUTDOWN_MS = "20000", "20000"
@@ -47,7 +49,7 @@ _LEFT_OUT = (
         "OTEL_METRICS_INCLUDE_VERSION", "the resource says it; as a label it splits sessions that outlive an update"
     ),
     LeftOut("OTEL_METRICS_INCLUDE_ACCOUNT_UUID", "true unless set: tells users of one machine apart"),
-    LeftOut("OTEL_EXPORTER_OTLP_HEADERS", "credentials: yours to add, or an otelHeadersHelper (HTTP only)"),
+    LeftOut(HEADERS, "credentials: yours to add, or an otelHeadersHelper (HTTP only)"),
     LeftOut("ENABLE_BETA_TRACING_DETAILED", "sends logs and traces elsewhere: to BETA_TRACING_ENDPOINT"),
     LeftOut("OTEL_RESOURCE_INCLUDE_HOST", "names your machine; seen in 2.1.329 and documented nowhere"),
 )
@@ -79,7 +81,7 @@ def _signals(*, has_traces: bool) -> Iterator[Variable]:
 
 def _way(to: Destination) -> Iterator[Variable]:
     where = "the bridge beside the client" if to.is_loopback else "as asked for"
-    yield Variable("OTEL_EXPORTER_OTLP_ENDPOINT", to.endpoint, f"{where}; without a path: each signal appends its own")
+    yield Variable(ENDPOINT, to.endpoint, f"{where}; without a path: each signal appends its own")
     yield Variable(
         "OTEL_EXPORTER_OTLP_PROTOCOL", to.protocol, "documented as having no default: unset, exports may fail"
     )

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from otel_bridge.client_env.variables import SWITCH
+from otel_bridge.client_env.variables import ENDPOINT, HEADERS, SWITCH
 from otel_bridge.telemetry import Signal
 
 _OTLP = "OTEL_EXPORTER_OTLP_"
-ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
-HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 _TRUE = frozenset({"1", "true", "yes", "on"})
 
 

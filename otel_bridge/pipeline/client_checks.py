@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from otel_bridge.client_env.places import Protocol, endpoint_fault, is_loopback, port_fault
-from otel_bridge.client_env.variables import BETA_SWITCH, RESOURCE_ATTRIBUTES, SWITCH
-from otel_bridge.client_env.view import HEADERS, ClientView, Value, exporter_variable
+from otel_bridge.client_env.variables import BETA_SWITCH, ENDPOINT, HEADERS, RESOURCE_ATTRIBUTES, SWITCH
+from otel_bridge.client_env.view import ClientView, Value, exporter_variable
 from otel_bridge.pipeline.checks import FAILED, OK, WARNING, Check
 from otel_bridge.telemetry import Signal
 
@@ -114,17 +114,17 @@ def _protocol(view: ClientView, signal: Signal) -> Iterator[Check]:
 def _endpoint(view: ClientView, signal: Signal) -> Iterator[Check]:
     name, endpoint, protocol = "client endpoint", view.otlp(signal, "ENDPOINT"), view.otlp(signal, "PROTOCOL")
     if endpoint is None:
-        found = "OTEL_EXPORTER_OTLP_ENDPOINT is not set: at best it goes to the usual port of this machine"
+        found = f"{ENDPOINT} is not set: at best it goes to the usual port of this machine"
         yield Check(name, WARNING if protocol else FAILED, found, _WRITE)
         return
     spoken = protocol.text if protocol else Protocol.HTTP_PROTOBUF.value
-    is_own = endpoint.name != "OTEL_EXPORTER_OTLP_ENDPOINT"
+    is_own = endpoint.name != ENDPOINT
     fault = endpoint_fault(endpoint.text.removesuffix(f"/v1/{signal}") if is_own else endpoint.text)
     if fault:
         yield Check(name, FAILED, f"{_told(endpoint)}: {fault}", _WRITE)
     elif is_own and spoken != Protocol.GRPC and urlsplit(endpoint.text).path in ("", "/"):
         found = f"{_told(endpoint)}: the endpoint of one signal is used as it is, and this one has no path"
-        yield Check(name, WARNING, found, f"append /v1/{signal}, or set OTEL_EXPORTER_OTLP_ENDPOINT instead")
+        yield Check(name, WARNING, found, f"append /v1/{signal}, or set {ENDPOINT} instead")
     if doubt := port_fault(endpoint.text, spoken):
         yield Check(name, WARNING, f"{_told(endpoint)} with {spoken}: {doubt}", "change the port or the protocol")
 
