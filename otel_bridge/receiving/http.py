@@ -14,9 +14,7 @@ from otel_bridge.receiving.budget import Hold
 from otel_bridge.receiving.front import Front
 from otel_bridge.receiving.intake import Taken
 from otel_bridge.receiving.other_signals import OtherWire, by_path
-from otel_bridge.receiving.signals import BY_PATH, Wire
-
-PROTOBUF, JSON = "application/x-protobuf", "application/json"
+from otel_bridge.receiving.signals import BY_PATH, JSON, PROTOBUF, Wire
 
 _DRAINED_BYTES = 64 << 20
 _DRAIN_WITHIN_S = 2.0

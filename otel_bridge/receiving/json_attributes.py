@@ -19,7 +19,7 @@ _double = struct.Struct("<Bd").pack
 
 def attribute_payload(usual: Payload) -> Payload:
     """Return an encoder of ``KeyValue``: what it does not know, and what is wrong, it leaves to the usual one."""
-    keys: Cache[str, bytes] = Cache(_key)
+    keys: Cache[str, bytes] = Cache(_text)
 
     def encode(document: Any) -> bytes:
         try:
@@ -34,12 +34,8 @@ def attribute_payload(usual: Payload) -> Payload:
     return encode
 
 
-def _key(key: str) -> bytes:
-    data = key.encode()
-    return b"\x0a" + varint(len(data)) + data
-
-
 def _text(value: str) -> bytes:
+    """Encode the text of a value, or a key: both are the first field of their message."""
     data = value.encode()
     return b"\x0a" + varint(len(data)) + data
 

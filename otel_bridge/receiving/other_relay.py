@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from msgspec import structs
 
 from otel_bridge.receiving.intake import Other, Refused, Taken
-from otel_bridge.receiving.relay import JSON, PROTOBUF, passed_on
+from otel_bridge.receiving.relay import passed_on
+from otel_bridge.receiving.signals import JSON, PROTOBUF
 from otel_bridge.sinks.otlp import answers
 from otel_bridge.sinks.otlp.answers import Transport
 from otel_bridge.sinks.otlp.config import OtlpConfig, OtlpProtocol

@@ -11,13 +11,12 @@ from msgspec import Struct
 
 from otel_bridge.receiving.intake import Export, Refused, Taken
 from otel_bridge.receiving.json_lines import JsonWriter
+from otel_bridge.receiving.signals import JSON, PROTOBUF
 from otel_bridge.sinks.otlp import answers
 from otel_bridge.sinks.otlp.answers import Accepted, Answer, BadItems, Retry, TooLarge, Transport
 from otel_bridge.sinks.otlp.config import OtlpConfig, OtlpProtocol
 from otel_bridge.sinks.otlp.transport import open_transport
 from otel_bridge.telemetry import Signal
-
-PROTOBUF, JSON = "application/x-protobuf", "application/json"
 
 
 class Way(Struct, frozen=True):

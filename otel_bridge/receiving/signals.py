@@ -18,6 +18,9 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from otel_bridge.telemetry import Signal
 
+PROTOBUF, JSON = "application/x-protobuf", "application/json"
+"""Media types of a request."""
+
 
 class Wire(Struct, frozen=True):
     """How requests of one signal look on the wire."""
