@@ -54,12 +54,11 @@ class Receiver:
         self,
         config: ReceiverConfig,
         intake: Intake,
-        counters: Counters | None = None,
         *,
         others: OtherIntake | None = None,
     ) -> None:
         """``others`` takes signals that are not known here; without it they are answered with 404."""
-        self.counters = counters or Counters()
+        self.counters = Counters()
         """What was taken and refused so far."""
         self.grpc_address: Address | None = None
         """With the port that it got; ``None`` where it does not listen."""

@@ -37,7 +37,7 @@ def read_tls(certificate: str | None, key: str | None, client_ca: str | None) ->
             option for option, path in ((CERTIFICATE, certificate), (KEY, key), (CLIENT_CA, client_ca)) if path
         )
         raise UsageError(f"{given} was given, but not both of {CERTIFICATE} and {KEY}: TLS needs both")
-    contents = [_read(CERTIFICATE, certificate), _read(KEY, key), _read(CLIENT_CA, client_ca) if client_ca else None]
+    contents = _read(CERTIFICATE, certificate), _read(KEY, key), _read(CLIENT_CA, client_ca) if client_ca else None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(certificate, key, password="")
@@ -50,7 +50,7 @@ def read_tls(certificate: str | None, key: str | None, client_ca: str | None) ->
             context.load_verify_locations(client_ca)
     except OSError as error:
         raise UsageError(f"{CLIENT_CA} {client_ca} has no certificates: {error}") from None
-    return Tls(contents[0] or b"", contents[1] or b"", contents[2], (certificate, key, client_ca))
+    return Tls(*contents, (certificate, key, client_ca))
 
 
 def _read(option: str, path: str) -> bytes:
