@@ -29,7 +29,7 @@ COMMANDS = {
     "show": "Show one session as a tree.",
     "stats": "Add up calls, tokens and cost.",
     "sync": "Bring index and endpoint up to date once.",
-    "up": "Index, watch, send, and answer scrapes and health checks.",
+    "up": "Index, watch, receive, send, and answer scrapes.",
     "watch": "Keep index and endpoint up to date as sessions grow.",
 }
 """Command name → short help; each lives in the module of its name."""
