@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct, field, structs
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
@@ -38,19 +39,31 @@ LATEST_NS = 2**63 - 1
 
 Place = tuple[int, int]
 """Index of a resource group in a request, and of a scope group in that."""
-Request = TypeVar("Request", ExportLogsServiceRequest, ExportTraceServiceRequest)
+Request = TypeVar("Request", ExportLogsServiceRequest, ExportTraceServiceRequest, ExportMetricsServiceRequest)
+
+_LISTS: dict[Any, tuple[str, str, str]] = {
+    ExportLogsServiceRequest: ("resource_logs", "scope_logs", "log_records"),
+    ExportTraceServiceRequest: ("resource_spans", "scope_spans", "spans"),
+    ExportMetricsServiceRequest: ("resource_metrics", "scope_metrics", "metrics"),
+}
+"""What the resource groups of a request, the scope groups in them and the items in those are called."""
 
 
-class Reading(Struct):
-    """What one request holds."""
+class Unread(Struct):
+    """What of one request no record was made of."""
 
-    records: list[NativeRecord] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     """Records or values of Claude Code that could not be used."""
     foreign: list[Place] = field(default_factory=list)
     """Scope groups that are not Claude Code's."""
     left: list[tuple[int, int, int]] = field(default_factory=list)
     """Index of resource group, scope group and item of what is Claude Code's and not among the records."""
+
+
+class Reading(Unread):
+    """What one request of events or spans holds."""
+
+    records: list[NativeRecord] = field(default_factory=list)
     unused: Counter[str] = field(default_factory=Counter)
     """Claude Code's events that say nothing about a session's work, by name."""
 
@@ -98,13 +111,11 @@ def read_traces(request: ExportTraceServiceRequest) -> Reading:
     return reading
 
 
-def rest(request: Request, reading: Reading) -> Request:
+def rest(request: Request, reading: Unread) -> Request:
     """Return what no record was made of, unchanged: what is not Claude Code's, and of its own what we do not know."""
     kept = type(request)()
     kept.CopyFrom(request)
-    name, inner_name, item_name = "resource_logs", "scope_logs", "log_records"
-    if isinstance(request, ExportTraceServiceRequest):
-        name, inner_name, item_name = "resource_spans", "scope_spans", "spans"
+    name, inner_name, item_name = _LISTS[type(request)]
     whole, left = set(reading.foreign), set(reading.left)
     groups = getattr(kept, name)
     for at in range(len(groups) - 1, -1, -1):

@@ -14,12 +14,12 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberData
 from otel_bridge import counters
 from otel_bridge.sources.native.metrics.points import (
     NativePoint,
-    metrics_rest,
     pack_point,
     point_key,
     read_metrics,
     unpack_point,
 )
+from otel_bridge.sources.native.wire import rest
 from tests.captures import RUNS
 from tests.native import metric_requests
 from tests.sources.native.metric_requests import CUMULATIVE, METRICS_SCOPE, add_metrics, counter, data_point, metrics
@@ -109,7 +109,7 @@ def test_what_others_sent_is_passed_on_as_it_is() -> None:
     reading = read_metrics(request)
     assert reading.foreign == [(1, 0)]
     assert len(reading.records) == 1
-    assert list(metrics_rest(request, reading).resource_metrics) == [request.resource_metrics[1]]
+    assert list(rest(request, reading).resource_metrics) == [request.resource_metrics[1]]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_metrics_we_do_not_know_are_passed_on(unknown: Metric) -> None:
     reading = read_metrics(request)
     assert reading.left == [(0, 0, 1)]
     assert len(reading.records) == 1
-    (group,) = metrics_rest(request, reading).resource_metrics
+    (group,) = rest(request, reading).resource_metrics
     assert group.resource == request.resource_metrics[0].resource
     assert group.scope_metrics[0].scope.name == METRICS_SCOPE
     assert list(group.scope_metrics[0].metrics) == [unknown]

@@ -26,7 +26,7 @@ from otel_bridge import counters
 from otel_bridge.counters import Amount, Labels
 from otel_bridge.model import Problem
 from otel_bridge.sources.native.values import FLOAT_DIGITS, MAX_COUNT, Attributes
-from otel_bridge.sources.native.wire import LATEST_NS, Place, is_native_scope
+from otel_bridge.sources.native.wire import LATEST_NS, Unread, is_native_scope
 
 PREFIX = "claude_code."
 SESSION_ID = "session.id"
@@ -50,9 +50,6 @@ _TEMPORALITIES = (
     AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA,
     AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE,
 )
-
-MetricPlace = tuple[int, int, int]
-"""Index of a resource group in a request, of a scope group in that, and of a metric in that."""
 
 
 class NativePoint(Struct, array_like=True, frozen=True, gc=False, tag="point"):
@@ -103,16 +100,10 @@ def point_key(point: NativePoint) -> bytes:
     return blake2b(_encode(said), digest_size=16, person=b"otelb.npoint").digest()
 
 
-class MetricReading(Struct):
-    """What one request holds."""
+class MetricReading(Unread):
+    """What one request of metrics holds; left are those that are not among the counters we know, or are no counters."""
 
     records: list[NativePoint] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    """Points of Claude Code that could not be used."""
-    foreign: list[Place] = field(default_factory=list)
-    """Scope groups that are not Claude Code's."""
-    left: list[MetricPlace] = field(default_factory=list)
-    """Metrics of Claude Code that are not among the counters we know, or are no counters."""
 
 
 def read_metrics(request: ExportMetricsServiceRequest) -> MetricReading:
@@ -131,26 +122,6 @@ def read_metrics(request: ExportMetricsServiceRequest) -> MetricReading:
                 else:
                     reading.left.append((at, inner, place))
     return reading
-
-
-def metrics_rest(request: ExportMetricsServiceRequest, reading: MetricReading) -> ExportMetricsServiceRequest:
-    """Return the request with what is foreign and left alone, as it is; empty where nothing is."""
-    rest = ExportMetricsServiceRequest()
-    foreign, left = set(reading.foreign), set(reading.left)
-    for at, group in enumerate(request.resource_metrics):
-        kept_scopes = []
-        for inner, scope in enumerate(group.scope_metrics):
-            kept = type(scope).FromString(scope.SerializeToString())
-            if (at, inner) not in foreign:
-                del kept.metrics[:]
-                kept.metrics.extend(x for place, x in enumerate(scope.metrics) if (at, inner, place) in left)
-            if (at, inner) in foreign or kept.metrics:
-                kept_scopes.append(kept)
-        if kept_scopes:
-            added = rest.resource_metrics.add(schema_url=group.schema_url)
-            added.resource.CopyFrom(group.resource)
-            added.scope_metrics.extend(kept_scopes)
-    return rest
 
 
 def _is_known(metric: Metric) -> bool:
