@@ -30,6 +30,20 @@ _TRUTH = {"true": True, "false": False}
 _WORD = re.compile(r"[\w.:-]{1,64}")
 
 
+def amount(written: str) -> Decimal | None:
+    """Return a finite number from 0 up to ``MAX_COUNT`` exactly as it is written, ``None`` for anything else."""
+    try:
+        exact = Decimal(written)
+    except InvalidOperation:
+        return None
+    return exact if exact.is_finite() and 0 <= exact <= MAX_COUNT else None
+
+
+def without_float_error(exact: Decimal) -> Decimal:
+    """Return an amount to the tenth decimal."""
+    return exact.quantize(FLOAT_DIGITS).normalize()
+
+
 class Attributes:
     """The attributes of one event or span; ``problems`` has what could not be read."""
 
@@ -77,7 +91,7 @@ class Attributes:
     def money(self, name: str) -> Decimal | None:
         """Return an amount to the tenth decimal, without the error of a binary float."""
         exact = self._decimal(name)
-        return None if exact is None else exact.quantize(FLOAT_DIGITS).normalize()
+        return None if exact is None else without_float_error(exact)
 
     def flag(self, name: str) -> bool | None:
         """Return a yes or no."""
@@ -110,13 +124,9 @@ class Attributes:
         if kind is None or (kind == "string_value" and value.string_value in _ABSENT):
             return None
         written = {"string_value": value.string_value, "int_value": value.int_value, "double_value": value.double_value}
-        try:
-            exact = Decimal(str(written.get(kind, "")))
-        except InvalidOperation:
-            exact = Decimal("nan")
-        if not (exact.is_finite() and 0 <= exact <= MAX_COUNT):
+        exact = amount(str(written.get(kind, "")))
+        if exact is None:
             self._reject(name)
-            return None
         return exact
 
     def _reject(self, name: str) -> None:

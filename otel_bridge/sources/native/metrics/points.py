@@ -7,7 +7,6 @@ of everything that was sent with it, so that no attribute we do not use can make
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
 
@@ -25,7 +24,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 from otel_bridge import counters
 from otel_bridge.counters import Amount, Labels
 from otel_bridge.model import Problem
-from otel_bridge.sources.native.values import FLOAT_DIGITS, MAX_COUNT, Attributes
+from otel_bridge.sources.native.values import Attributes, amount, without_float_error
 from otel_bridge.sources.native.wire import LATEST_NS, Unread, is_native_scope
 
 PREFIX = "claude_code."
@@ -162,12 +161,12 @@ def _points(
 def _amount(point: NumberDataPoint, *, is_whole: bool) -> Amount | None:
     """Return a point's value, ``None`` for what no counter can have come to."""
     kind = point.WhichOneof("value")
-    exact = Decimal(repr(getattr(point, kind))) if kind else Decimal("nan")
-    if not (exact.is_finite() and 0 <= exact <= MAX_COUNT):
+    exact = amount(str(getattr(point, kind))) if kind else None
+    if exact is None:
         return None
     if is_whole:
         return int(exact) if exact == int(exact) else None
-    return exact.quantize(FLOAT_DIGITS).normalize()
+    return without_float_error(exact)
 
 
 def _canonical(attributes: Iterable[KeyValue]) -> bytes:
