@@ -16,7 +16,7 @@ from otel_bridge.convert.metrics.facts import session_facts
 from otel_bridge.counters import ClientCounters, Counter
 from otel_bridge.model import Session, Usage
 from otel_bridge.telemetry import Batch, DataPoint, Metric
-from otel_bridge.vcs import PullRequest, PullRequestLink
+from otel_bridge.vcs import Commit, PullRequest, PullRequestLink
 from tests.builders import MODEL, at_ns, model_call, session, tool_call, turn
 from tests.convert.samples import counter, full_counters
 
@@ -48,10 +48,11 @@ def told(*own: Counter) -> ClientCounters:
     return ClientCounters("session", own, at_ns(0), point_count=len(own))
 
 
-def agreeing() -> tuple[Session, ClientCounters]:
+def agreeing(commits: tuple[str, ...] = ("a1", "b2")) -> tuple[Session, ClientCounters]:
     """Return a session, and the counters of a client that saw the same."""
     usage = Usage(input_tokens=1, output_tokens=2, cache_read_tokens=3, cache_write_5m_tokens=4)
-    edit = tool_call("toolu_1", "Edit", at_s=3, for_s=1, lines_added=5, lines_removed=6)
+    made = tuple(Commit(sha, "committed", None, at_ns(4)) for sha in commits)
+    edit = tool_call("toolu_1", "Edit", at_s=3, for_s=1, lines_added=5, lines_removed=6, commits=made)
     link = PullRequestLink(PULL_REQUEST, at_ns(5), "created")
     one = session(
         turn("p", model_call("req_1", edit, at_s=1, for_s=1, usage=usage, cost_usd=Decimal("0.25"))),
@@ -65,6 +66,7 @@ def agreeing() -> tuple[Session, ClientCounters]:
         counter(counters.TOKENS, (20, 4), type="cacheCreation"),
         counter(counters.LINES, (20, 5), type="added"),
         counter(counters.LINES, (20, 6), type="removed"),
+        counter(counters.COMMITS, (20, len(commits))),
         counter(counters.PULL_REQUESTS, (20, 1)),
     )
     return one, own
@@ -111,7 +113,7 @@ def test_a_session_with_counters_alone_has_their_numbers() -> None:
 
 def test_calls_found_later_take_the_place_of_counters() -> None:
     """In whichever order the two exports arrive, the calls are what is read."""
-    one, _ = agreeing()
+    one, _ = agreeing(commits=())
     own = replace(full_counters(), session_id=one.id)
     before, after = points(counter_metrics(own, DEFAULTS)), points(session_metrics(one, DEFAULTS, counters=own))
     for arrival in ([*before, *after], [*after, *before]):
@@ -149,8 +151,8 @@ def test_each_number_is_compared(compared: int) -> None:
     name, kind, of, of_type = COMPARED[compared]
     theirs = sum(x.total for x in own.counters if x.name == of and of_type in ("", x.label("type")))
     rest = replace(own, counters=tuple(x for x in own.counters if x.name != of or of_type not in ("", x.label("type"))))
-    expected = [Difference(name, kind, theirs, 0)] if theirs else []
-    assert differences(one, session_facts(one, {}), rest) == expected
+    assert theirs > 0
+    assert differences(one, session_facts(one, {}), rest) == [Difference(name, kind, theirs, 0)]
     found = readings(points(session_metrics(one, DEFAULTS, counters=rest)))
     assert found[tuple(x for x in (semconv.NATIVE_DIFFERENCE.name, name, kind) if x)] == float(theirs)
 

@@ -163,7 +163,9 @@ def test_every_metric_of_a_recording_is_read(run: str) -> None:
 def test_no_value_stops_us(raw: bytes, value: float) -> None:
     """Anything that is a request at all is read without an exception, and stored."""
     request = metrics(
-        counter(COST, data_point(value, {"model": raw.decode("latin-1")}, time_unix_nano=len(raw))),
+        counter(
+            COST, data_point(value, {"model": raw.decode("latin-1")}, start_time_unix_nano=0, time_unix_nano=len(raw))
+        ),
         counter(COMMITS, data_point(value)),
     )
     for point in read_metrics(request).records:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -10,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
+from otel_bridge.sources.native.events import READERS
 from otel_bridge.sources.native.records import ApiFailure, ApiRequest, NativeSpan, ToolDecision, ToolResult, UserPrompt
 from otel_bridge.sources.native.wire import is_native_scope, read_logs, read_traces, rest
 from tests.captures import RUNS
-from tests.native import log_requests, native_records, trace_requests
+from tests.native import documents, log_requests, native_records
 from tests.sources.native.otlp import AT_NS, SESSION, TRACING_SCOPE, add_logs, log_record, logs, span, traces
 
 REQUEST = {"model": "claude-opus-4-6", "cost_usd": 0.031685000000000005, "duration_ms": 101, "input_tokens": 12}
@@ -201,8 +203,16 @@ def test_batches_leave_no_trace(run: str) -> None:
 @pytest.mark.parametrize("run", RUNS)
 def test_every_recorded_event_is_read(run: str) -> None:
     """Each event that says something about the work of a session, and each span, is one record."""
-    sent = [record for request in log_requests(run) for record in read_logs(request).records]
-    sent += [record for request in trace_requests(run) for record in read_traces(request).records]
-    assert len(sent) == sum(map(len, native_records(run).values()))
-    decisions = [record for record in sent if isinstance(record, ToolDecision)]
+    found = [record for records in native_records(run).values() for record in records]
+    groups = [group for document in documents(run, "logs") for group in document["resourceLogs"]]
+    sent = [record for group in groups for scope in group["scopeLogs"] for record in scope["logRecords"]]
+    pairs = [pair for record in sent for pair in record["attributes"]]
+    names = [pair["value"]["stringValue"] for pair in pairs if pair["key"] == "event.name"]
+    groups = [group for document in documents(run, "traces") for group in document["resourceSpans"]]
+    spans = sum(len(scope["spans"]) for group in groups for scope in group["scopeSpans"])
+    assert len(names) == len(sent)
+    assert Counter(type(record).__struct_config__.tag for record in found) == Counter(
+        [name for name in names if name in READERS] + ["span"] * spans
+    )
+    decisions = [record for record in found if isinstance(record, ToolDecision)]
     assert all(decision.decision in {"accept", "reject"} for decision in decisions)
