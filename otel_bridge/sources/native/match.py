@@ -21,8 +21,8 @@ def call_pairs(recorded: Iterable[ModelCall], native: Sequence[ModelCall]) -> di
 
     By request id where both have one (2.1.181+), and then never by time: parallel sub-agents would be mixed up.
     Else the same model and the nearest end, one to one. Clients that count prompts rightly (2.1.50) get the pairs with
-    equal prompts first: of two calls that end within a millisecond, one a sub-agent's, time alone took the wrong one in
-    3 of 42. Older ones count prompts twice (1.0.60) or not at all (2.0.30), there only time is left, and enough.
+    equal prompts first: of two calls that end within a millisecond, one a sub-agent's, time alone may take the wrong
+    one. Older ones count prompts twice (1.0.60) or not at all (2.0.30), there only time is left, and enough.
     """
     own = sorted(recorded, key=lambda call: (call.ended_ns, call.key))
     named = {call.request_id: call for call in native if call.request_id is not None}
