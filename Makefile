@@ -29,7 +29,7 @@ run: $(RUN_READY) ## index your sessions (samples if you have none) and say what
 	@echo "      $(BIN)/otel-bridge sync --endpoint http://localhost:4318    sends it to a collector"
 	@echo "      $(BIN)/otel-bridge search WORDS | sessions | show SESSION   look closer"
 
-up: $(RUN_READY) ## index, watch and, with OTEL_EXPORTER_OTLP_ENDPOINT, send; http://127.0.0.1:9465 says how it is doing
+up: $(RUN_READY) ## index, watch, receive and, with OTEL_EXPORTER_OTLP_ENDPOINT, send; http://127.0.0.1:9465 says how it is doing
 	@$(BIN)/otel-bridge up
 
 test: $(DEV_READY) ## run all tests, the slow ones too
