@@ -46,10 +46,12 @@ def command(*, keeping: Keeping, look_every_s: float, listening: Listening, addr
         to = keeping.destination()
         sends_metrics = to is not None and any(config.signal is Signal.METRICS for config in to.otlp)
         points = None if sends_metrics else RecentPoints(source.path, keeping.convert_options(), time.time_ns)
-        with start_server(address, lambda: bridge_state(keeper), points, allow_remote=allow_remote) as server:
+        with (
+            _receiving(listening, keeping.next_hops(to) if to is not None else (), keeper.inbox),
+            start_server(address, lambda: bridge_state(keeper), points, allow_remote=allow_remote) as server,
+        ):
             say(f"health at {server.url}, metrics at {server.url}/metrics")
-            with _receiving(listening, keeping.next_hops(to) if to is not None else (), keeper.inbox):
-                yield
+            yield
 
     run_service(keeping, command="up", look_every_s=look_every_s, serve=serve)
 
