@@ -60,6 +60,12 @@ class ClientCounters(Struct, frozen=True):
     doubts: tuple[int, ...] = ()
     """One time (ns) for each series in which two processes, or one and what was sent again, cannot be told apart."""
 
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """What the client says all calls cost, ``None`` where it says nothing of it."""
+        costs = [Decimal(counter.total) for counter in self.named(COST)]
+        return sum(costs, Decimal(0)) if costs else None
+
     def named(self, name: str) -> Iterator[Counter]:
         """Yield the counters of a name."""
         return (counter for counter in self.counters if counter.name == name)

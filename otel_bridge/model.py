@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from otel_bridge.counters import ClientCounters
 from otel_bridge.reported import ReportedCall, ReportedTool, ReportedTurn
 from otel_bridge.vcs import BranchLink, Commit, PullRequestLink
 
@@ -341,6 +342,8 @@ class Session(Struct, frozen=True):
     unrecorded_reasons: tuple[str, ...] = ()
     unrecorded_history: tuple[Unrecorded, ...] = ()
     """What ``unrecorded_cost_usd`` would have been at each total the client wrote, where it can be told."""
+    client_counters: ClientCounters | None = None
+    """What the client itself counted, where it sent metrics."""
     quality: Quality = Quality()
     problems: tuple[Problem, ...] = ()
     """The first ones of each file."""

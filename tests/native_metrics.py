@@ -11,8 +11,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.metrics.v1.metrics_pb2 import NumberDataPoint
 
 from otel_bridge.counters import ClientCounters
+from otel_bridge.model import Session
 from otel_bridge.sources.native.metrics.fold import fold_points
-from otel_bridge.sources.native.metrics.points import NativePoint, read_metrics
+from otel_bridge.sources.native.metrics.points import read_metrics
+from otel_bridge.sources.native.metrics.records import NativePoint
 from tests.native import documents, metric_requests
 from tests.waterfall import exact
 
@@ -22,6 +24,11 @@ Sums = dict[tuple[str, str, frozenset[tuple[str, str]]], Decimal]
 
 LABELS = frozenset({"model", "query_source", "type", "start_type", "decision", "language", "source", "tool_name"})
 """The attributes that matter."""
+
+
+def counted_session(told: ClientCounters) -> Session:
+    """Return a session of which the client's counters are all that is known."""
+    return Session(told.session_id, (), 0, 0, client_counters=told)
 
 
 def recorded_sums(run: str) -> Sums:

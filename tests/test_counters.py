@@ -9,10 +9,11 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from otel_bridge import counters, semconv
 from otel_bridge.convert import ConvertOptions
-from otel_bridge.convert.metrics import counter_metrics, session_metrics
+from otel_bridge.convert.metrics import session_metrics
 from otel_bridge.convert.metrics.counters import Difference, differences
 from otel_bridge.convert.metrics.facts import session_facts
 from otel_bridge.counters import ClientCounters
@@ -20,11 +21,12 @@ from otel_bridge.model import Session
 from otel_bridge.prices import price_call
 from otel_bridge.sources.native.join import join_session
 from otel_bridge.sources.native.metrics.fold import fold_points
-from otel_bridge.sources.native.metrics.points import NativePoint, read_metrics
+from otel_bridge.sources.native.metrics.points import read_metrics
+from otel_bridge.sources.native.metrics.records import NativePoint
 from otel_bridge.telemetry import Batch, DataPoint, Metric
 from tests.captures import FAR_FUTURE_NS, RUNS, native_account, read_sessions, unpack_transcripts
 from tests.native import metric_requests, native_records
-from tests.native_metrics import native_counters
+from tests.native_metrics import counted_session, native_counters
 from tests.waterfall import exact, version
 
 AGREEING = [run for run in RUNS if version(run) in {"2.1.181", "2.1.329"}]
@@ -87,7 +89,7 @@ def test_lines_commits_and_pull_requests_agree(run: str, folder: Path) -> None:
 def test_differences_are_sent_as_they_are_in_the_end(run: str, folder: Path) -> None:
     """The series of each number compared reads what the two sides differ by."""
     for session, told in joined(run, folder):
-        series = newest(session_metrics(session, ConvertOptions(), counters=told))
+        series = newest(session_metrics(replace(session, client_counters=told), ConvertOptions()))
         read = {
             (point.attributes[semconv.COMPARED_METRIC], point.attributes.get(semconv.COMPARED_KIND, "")): point.value
             for (metric, _), point in series.items()
@@ -106,7 +108,7 @@ def test_counters_alone_are_sent_as_the_client_counted(run: str) -> None:
     tokens: defaultdict[tuple[str, str], int] = defaultdict(int)
     active_s = Decimal(0)
     for session_id, told in native_counters(run).items():
-        for (metric, _), point in newest(counter_metrics(told, ConvertOptions())).items():
+        for (metric, _), point in newest(session_metrics(counted_session(told), ConvertOptions())).items():
             key = session_id, str(point.attributes.get(semconv.RESPONSE_MODEL))
             assert isinstance(point.value, int | float)
             if metric is semconv.COST:
@@ -142,12 +144,12 @@ def test_exports_of_counters_may_arrive_in_any_order(run: str) -> None:
             for view in chance.sample(views, len(views)):
                 for key, time_ns, value in _sent(view):
                     stored[key].setdefault(time_ns, value)
-            for key, last in newest(counter_metrics(views[0], ConvertOptions())).items():
+            for key, last in newest(session_metrics(counted_session(views[0]), ConvertOptions())).items():
                 assert stored[key][max(stored[key])] == last.value
 
 
 def _sent(told: ClientCounters) -> Iterator[tuple[tuple[Metric, str], int, object]]:
-    for batch in counter_metrics(told, ConvertOptions()):
+    for batch in session_metrics(counted_session(told), ConvertOptions()):
         for item in batch.items:
             assert isinstance(item, DataPoint)
             yield (item.metric, str(sorted(item.attributes.items()))), item.time_ns, item.value

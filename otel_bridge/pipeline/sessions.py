@@ -9,6 +9,7 @@ from functools import cached_property
 from otel_bridge.errors import NotFoundError, UsageError
 from otel_bridge.model import Session
 from otel_bridge.prices import price_call
+from otel_bridge.sources.native.metrics.records import NativePoint
 from otel_bridge.sources.native.records import NativeRecord, NativeSpan
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
 from otel_bridge.sources.transcript.census import SessionCensus
@@ -52,7 +53,8 @@ class Library(ABC):
             ForeignFormatError: it comes from the index, which has it in a form that cannot be read.
         """
         session = self._recorded(session_id, self.relations)
-        return self._joined(session, self.native_records(session_id))
+        session = self._joined(session, self.native_records(session_id))
+        return self._counted(session, self.native_points(session_id))
 
     def _joined(self, recorded: Session, records: Sequence[NativeRecord]) -> Session:
         if not records:
@@ -60,6 +62,14 @@ class Library(ABC):
         from otel_bridge.sources.native.join import join_session  # noqa: PLC0415 - 50 ms, seldom wanted
 
         return join_session(recorded, records, price_call, self._now_ns)
+
+    @staticmethod
+    def _counted(session: Session, points: Sequence[NativePoint]) -> Session:
+        if not points:
+            return session
+        from otel_bridge.sources.native.metrics.session import with_counters  # noqa: PLC0415 - as above
+
+        return with_counters(session, points)
 
     def _recorded(self, session_id: str, relations: Relations | None) -> Session:
         return load_session(
@@ -73,6 +83,10 @@ class Library(ABC):
 
     def native_records(self, session_id: str) -> Sequence[NativeRecord]:  # noqa: ARG002
         """Return what the client's own telemetry said of a session: nothing where no index has kept it."""
+        return ()
+
+    def native_points(self, session_id: str) -> Sequence[NativePoint]:  # noqa: ARG002
+        """Return the points of the client's own counters: none where no index has kept them."""
         return ()
 
     def of_projects(self, is_wanted: Callable[[str | None], bool]) -> Iterable[Session]:

@@ -77,7 +77,9 @@ def _carry_over(source: sqlite3.Connection, connection: sqlite3.Connection) -> S
         for file in gone:
             _copy_words(connection, source, file)
         _copy(connection, "native_records", _rows(source, "native_records", "session_id, key"))
-        connection.execute("INSERT OR IGNORE INTO unsettled SELECT DISTINCT session_id FROM native_records")
+        _copy(connection, "native_points", _rows(source, "native_points", "session_id, series, key"))
+        for table in ("native_records", "native_points"):
+            connection.execute(f"INSERT OR IGNORE INTO unsettled SELECT DISTINCT session_id FROM {table}")
     return Salvaged(len(gone), sent)
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from otel_bridge import counters, semconv
 from otel_bridge.convert import ConvertOptions
-from otel_bridge.convert.metrics import counter_metrics, session_metrics
+from otel_bridge.convert.metrics import session_metrics
 from otel_bridge.convert.metrics.counters import COMPARED, Difference, counters_are_authority, differences
 from otel_bridge.convert.metrics.facts import session_facts
 from otel_bridge.counters import ClientCounters, Counter
@@ -19,6 +19,7 @@ from otel_bridge.telemetry import Batch, DataPoint, Metric
 from otel_bridge.vcs import Commit, PullRequest, PullRequestLink
 from tests.builders import MODEL, at_ns, model_call, session, tool_call, turn
 from tests.convert.samples import counter, full_counters
+from tests.native_metrics import counted_session
 
 DEFAULTS = ConvertOptions()
 CLIENT_ONLY = {semconv.NATIVE_STARTS.name, semconv.NATIVE_ACTIVE_TIME.name, semconv.NATIVE_EDIT_DECISIONS.name}
@@ -75,8 +76,8 @@ def agreeing(commits: tuple[str, ...] = ("a1", "b2")) -> tuple[Session, ClientCo
 def test_what_only_the_client_counts_is_its_own_series() -> None:
     """Starts, active time and decisions on edits, whether calls are known or not."""
     for batches in (
-        session_metrics(session(turn("p", model_call())), DEFAULTS, counters=full_counters()),
-        counter_metrics(full_counters(), DEFAULTS),
+        session_metrics(replace(session(turn("p", model_call())), client_counters=full_counters()), DEFAULTS),
+        session_metrics(counted_session(full_counters()), DEFAULTS),
     ):
         found = {key: value for key, value in readings(points(batches)).items() if key[0] in CLIENT_ONLY}
         assert found == {
@@ -91,14 +92,14 @@ def test_what_calls_say_is_not_sent_twice() -> None:
     """With calls, cost, tokens, lines and commits are theirs alone, whatever the counters say."""
     one, _ = agreeing()
     alone = readings(points(session_metrics(one, DEFAULTS)))
-    both = readings(points(session_metrics(one, DEFAULTS, counters=full_counters())))
+    both = readings(points(session_metrics(replace(one, client_counters=full_counters()), DEFAULTS)))
     for metric in (semconv.COST, semconv.USAGE_INPUT, semconv.USAGE_OUTPUT, semconv.LINES, semconv.COMMITS):
         assert sum_of(both, metric) == sum_of(alone, metric), metric.name
 
 
 def test_a_session_with_counters_alone_has_their_numbers() -> None:
     """Cost by model and source, tokens by model, lines and commits; input is the whole prompt."""
-    found = readings(points(counter_metrics(full_counters(), DEFAULTS)))
+    found = readings(points(session_metrics(counted_session(full_counters()), DEFAULTS)))
     assert found[semconv.COST.name, MODEL, MODEL, "main"] == 0.75
     assert sum_of(found, semconv.USAGE_INPUT) == 800
     assert sum_of(found, semconv.USAGE_UNCACHED) == 100
@@ -115,7 +116,10 @@ def test_calls_found_later_take_the_place_of_counters() -> None:
     """In whichever order the two exports arrive, the calls are what is read."""
     one, _ = agreeing(commits=())
     own = replace(full_counters(), session_id=one.id)
-    before, after = points(counter_metrics(own, DEFAULTS)), points(session_metrics(one, DEFAULTS, counters=own))
+    before, after = (
+        points(session_metrics(counted_session(own), DEFAULTS)),
+        points(session_metrics(replace(one, client_counters=own), DEFAULTS)),
+    )
     for arrival in ([*before, *after], [*after, *before]):
         found = readings(stored(arrival))
         assert sum_of(found, semconv.COST) == 0.25
@@ -138,7 +142,7 @@ def test_where_both_agree_every_difference_is_zero() -> None:
     """All that is compared is named, so that a difference of others, and one of yesterday, ends at 0."""
     one, own = agreeing()
     assert differences(one, session_facts(one, {}), own) == []
-    found = readings(points(session_metrics(one, DEFAULTS, counters=own)))
+    found = readings(points(session_metrics(replace(one, client_counters=own), DEFAULTS)))
     compared = {key: value for key, value in found.items() if key[0] == semconv.NATIVE_DIFFERENCE.name}
     assert len(compared) == len(COMPARED)
     assert set(compared.values()) == {0}
@@ -153,7 +157,7 @@ def test_each_number_is_compared(compared: int) -> None:
     rest = replace(own, counters=tuple(x for x in own.counters if x.name != of or of_type not in ("", x.label("type"))))
     assert theirs > 0
     assert differences(one, session_facts(one, {}), rest) == [Difference(name, kind, theirs, 0)]
-    found = readings(points(session_metrics(one, DEFAULTS, counters=rest)))
+    found = readings(points(session_metrics(replace(one, client_counters=rest), DEFAULTS)))
     assert found[tuple(x for x in (semconv.NATIVE_DIFFERENCE.name, name, kind) if x)] == float(theirs)
 
 
@@ -165,7 +169,7 @@ def test_both_are_compared_when_the_client_reports() -> None:
     own = told(counter(counters.COST, (1, Decimal(1)), (3, Decimal("1.5")), (20, Decimal(2))))
     found = [
         (point.time_ns, point.value)
-        for point in points(session_metrics(one, DEFAULTS, counters=own))
+        for point in points(session_metrics(replace(one, client_counters=own), DEFAULTS))
         if point.metric is semconv.NATIVE_DIFFERENCE and point.attributes[semconv.COMPARED_METRIC] == semconv.COST.name
     ]
     assert found[1:-1] == [(at_ns(1), 0), (at_ns(3), 0.5), (at_ns(20), 0)]
@@ -179,17 +183,17 @@ def test_counters_are_believed_only_of_sessions_without_turns() -> None:
 
 
 def test_without_points_nothing_is_sent() -> None:
-    assert points(counter_metrics(ClientCounters("session"), DEFAULTS)) == []
+    assert points(session_metrics(counted_session(ClientCounters("session")), DEFAULTS)) == []
 
 
 def test_a_doubt_is_a_problem() -> None:
-    found = readings(points(counter_metrics(replace(told(), doubts=(at_ns(3), at_ns(4))), DEFAULTS)))
+    found = readings(points(session_metrics(counted_session(replace(told(), doubts=(at_ns(3), at_ns(4)))), DEFAULTS)))
     assert found[semconv.PROBLEMS.name, "counter_doubt"] == 2
 
 
 def test_series_keep_the_rules_of_all_series() -> None:
     """An explicit zero first, the session's id on each, the service's name alone as resource, hours apart."""
-    batches = list(counter_metrics(full_counters(), DEFAULTS))
+    batches = list(session_metrics(counted_session(full_counters()), DEFAULTS))
     assert {batch.resource.attributes for batch in batches} == {((semconv.SERVICE_NAME, "claude-code"),)}
     starts = [point for batch in batches for point in batch.items if point.time_ns == point.start_ns]  # type: ignore[union-attr]
     found = points(batches)

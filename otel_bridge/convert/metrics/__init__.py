@@ -4,6 +4,6 @@ What makes the sums exact, for history as for live sessions, and whoever sends w
 docs/metrics.md.
 """
 
-from otel_bridge.convert.metrics.session import MergedMetrics, counter_metrics, session_metrics
+from otel_bridge.convert.metrics.session import MergedMetrics, session_metrics
 
-__all__ = ["MergedMetrics", "counter_metrics", "session_metrics"]
+__all__ = ["MergedMetrics", "session_metrics"]

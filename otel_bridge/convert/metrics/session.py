@@ -24,19 +24,14 @@ _HOUR_NS = 3600 * 1_000_000_000
 _KNOWN = (semconv.HOST_TYPE, semconv.USER_NAME, semconv.REPOSITORY_URL)
 
 
-def session_metrics(
-    session: Session,
-    options: ConvertOptions,
-    lesser_views: Iterable[Session] = (),
-    counters: ClientCounters | None = None,
-) -> Iterator[Batch]:
+def session_metrics(session: Session, options: ConvertOptions, lesser_views: Iterable[Session] = ()) -> Iterator[Batch]:
     """Yield the session's data points; nothing for a session without turns of its own and without counters.
 
     The resource is the service name alone: whatever else told two readers of one session apart would double it.
     ``lesser_views`` are the session as others see it, or we did, who know less of it: without a fork's origin, without
-    telemetry, without the transcript. Series that only they write are ended at 0. ``counters`` are the client's own.
+    telemetry, without the transcript. Series that only they write are ended at 0.
     """
-    known = _known(options)
+    known, counters = _known(options), session.client_counters
     series = SeriesSet()
     facts = list(session_facts(session, known)) if session.turns else []
     for fact in facts:
@@ -48,13 +43,6 @@ def session_metrics(
         _add_counters(series, session, facts, counters, known)
     knows = knowledge(session) + (counters.point_count if counters is not None else 0)
     yield from _by_hour(series.points(knows), _resource(session, options))
-
-
-def counter_metrics(counters: ClientCounters, options: ConvertOptions) -> Iterator[Batch]:
-    """Yield the data points of a session of which the client's counters are all that is known."""
-    times = counters.report_times()
-    session = Session(counters.session_id, (), counters.first_ns, times[-1] if times else counters.first_ns)
-    yield from session_metrics(session, options, counters=counters)
 
 
 def _add_counters(

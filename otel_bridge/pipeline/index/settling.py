@@ -9,7 +9,7 @@ from sqlite3 import Connection
 
 from msgspec import Struct, structs
 
-from otel_bridge.model import IDLE_TURN_NS, Session
+from otel_bridge.model import IDLE_TURN_NS, Session, Turn
 from otel_bridge.parallel import map_unordered
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.reading import session_texts
@@ -115,6 +115,7 @@ FROM branch_links JOIN sessions ON sessions.id = branch_links.session
 _EMPTY = """
 SELECT session_id FROM unsettled
 WHERE session_id NOT IN (SELECT session_id FROM files) AND session_id NOT IN (SELECT session_id FROM native_records)
+  AND session_id NOT IN (SELECT session_id FROM native_points)
 ORDER BY session_id
 """
 _OVERDUE = """
@@ -128,9 +129,11 @@ WHERE NOT is_complete AND agents.ended_ns < :before_ns
 
 def _at_own_times(session: Session, recorded_ns: tuple[int, int], *, is_native: bool) -> Session:
     """Return the session with the times its transcripts have for what is its own; telemetry may go beyond them."""
-    turns = session.turns if is_native else ()
-    starts = [at_ns for at_ns in (recorded_ns[0], *(turn.started_ns for turn in turns)) if at_ns]
-    ended_ns = max([recorded_ns[1], *(turn.ended_ns for turn in turns)])
+    told: Iterable[Session | Turn] = ()
+    if is_native:
+        told = session.turns or (session,)
+    starts = [at_ns for at_ns in (recorded_ns[0], *(part.started_ns for part in told)) if at_ns]
+    ended_ns = max([recorded_ns[1], *(part.ended_ns for part in told)])
     return structs.replace(session, started_ns=min(starts, default=0), ended_ns=ended_ns)
 
 

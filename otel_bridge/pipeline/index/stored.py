@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from sqlite3 import Connection
+from typing import TypeVar
 
 import msgspec
 
 from otel_bridge.pipeline.index.reading import decode_account
 from otel_bridge.pipeline.sessions import Library
+from otel_bridge.sources.native.metrics.records import NativePoint, unpack_point
 from otel_bridge.sources.native.records import NativeRecord, unpack
 from otel_bridge.sources.transcript.assemble.lanes import LaneSorter
 from otel_bridge.sources.transcript.assemble.packing import unpack_all
@@ -22,8 +24,10 @@ from otel_bridge.sources.transcript.ownership import Ownership, resolve_ownershi
 from otel_bridge.sources.transcript.relations import Relations, in_time_order
 from otel_bridge.store.files import StoredFile, files_of_session, read_chunks
 from otel_bridge.store.kinship import family_of, links_of_project, stored_ids
-from otel_bridge.store.native import has_native, native_records
+from otel_bridge.store.native import has_native, native_points, native_records
 from otel_bridge.vcs import BranchLink
+
+_Kind = TypeVar("_Kind")
 
 _REMEMBERED = 4
 """Sessions whose parts are kept at a time: a session, its origin, and others of a small family. Parts may be large."""
@@ -84,7 +88,11 @@ class StoredLibrary(Library):
 
     def native_records(self, session_id: str) -> Sequence[NativeRecord]:
         """Return what was received of a session."""
-        return read_native(self._connection, session_id)
+        return _unpacked(unpack, native_records(self._connection, session_id))
+
+    def native_points(self, session_id: str) -> Sequence[NativePoint]:
+        """Return what the client counted of a session."""
+        return _unpacked(unpack_point, native_points(self._connection, session_id))
 
     def of_projects(self, is_wanted: Callable[[str | None], bool]) -> StoredLibrary:
         """Return the sessions of some projects: of those whose folder is wanted. What they pass over, this does too."""
@@ -95,13 +103,13 @@ class StoredLibrary(Library):
         return library
 
 
-def read_native(connection: Connection, session_id: str) -> list[NativeRecord]:
-    """Return what the client's own telemetry said of a session, what an older version stored left out."""
-    records = []
-    for data in native_records(connection, session_id):
+def _unpacked(unpack_one: Callable[[bytes], _Kind], stored: Iterable[bytes]) -> list[_Kind]:
+    """Return what was stored, but for what only another version can read."""
+    found = []
+    for data in stored:
         with suppress(msgspec.MsgspecError):
-            records.append(unpack(data))
-    return records
+            found.append(unpack_one(data))
+    return found
 
 
 def read_stored(connection: Connection, session_id: str) -> SessionParts | None:

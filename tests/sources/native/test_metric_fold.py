@@ -13,7 +13,7 @@ from msgspec import structs
 from otel_bridge import counters
 from otel_bridge.counters import Amount, ClientCounters
 from otel_bridge.sources.native.metrics.fold import fold_points, needed_points
-from otel_bridge.sources.native.metrics.points import NativePoint, pack_point, unpack_point
+from otel_bridge.sources.native.metrics.records import NativePoint, pack_point, unpack_point
 
 SESSION = "s"
 FIRST, SECOND = b"first", b"second"

@@ -12,13 +12,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberDataPoint
 
 from otel_bridge import counters
-from otel_bridge.sources.native.metrics.points import (
-    NativePoint,
-    pack_point,
-    point_key,
-    read_metrics,
-    unpack_point,
-)
+from otel_bridge.sources.native.metrics.points import read_metrics
+from otel_bridge.sources.native.metrics.records import NativePoint, pack_point, point_key, unpack_point
 from otel_bridge.sources.native.wire import rest
 from tests.captures import RUNS
 from tests.native import metric_requests

@@ -27,7 +27,7 @@ from itertools import accumulate
 from typing import NamedTuple, TypeVar
 
 from otel_bridge.counters import Amount, ClientCounters, Counter, Labels
-from otel_bridge.sources.native.metrics.points import NativePoint, point_key
+from otel_bridge.sources.native.metrics.records import NativePoint, point_key
 
 _Key = TypeVar("_Key", bound=Hashable)
 

@@ -1,7 +1,7 @@
 """Metrics requests → points of Claude Code's counters; what others sent is named, to be passed on (pure).
 
-A point is small and can be stored as MessagePack. What a point is of (which series of which process) is told by a hash
-of everything that was sent with it, so that no attribute we do not use can make two points one.
+What a point is of (which series of which process) is told by a hash of everything that was sent with it, so that no
+attribute we do not use can make two points one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import field
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import (
@@ -22,8 +22,9 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from otel_bridge import counters
-from otel_bridge.counters import Amount, Labels
+from otel_bridge.counters import Amount
 from otel_bridge.model import Problem
+from otel_bridge.sources.native.metrics.records import NativePoint
 from otel_bridge.sources.native.values import Attributes, amount, without_float_error
 from otel_bridge.sources.native.wire import LATEST_NS, Unread, is_native_scope
 
@@ -51,52 +52,7 @@ _TEMPORALITIES = (
 )
 
 
-class NativePoint(Struct, array_like=True, frozen=True, gc=False, tag="point"):
-    """One point of one counter. Points of one ``point_key`` are one that was received twice."""
-
-    session_id: str
-    metric: str
-    """A name of ``otel_bridge.counters``."""
-    labels: Labels
-    is_cumulative: bool
-    """The value counts from ``start_ns``; else it is what came to it between the two times."""
-    start_ns: int
-    """0 where it was not sent."""
-    time_ns: int
-    value: Amount
-    """Whole for counts; USD and seconds to the tenth decimal, without the error of binary floats."""
-    series: bytes
-    """Hash of the resource and of all attributes: points of other processes differ in it if the wire tells them."""
-    version: str | None = None
-    """Of the client."""
-
-
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(NativePoint).decode
-
-
-def pack_point(point: NativePoint) -> bytes:
-    """Return a point as the bytes to store."""
-    return _encode(point)
-
-
-def unpack_point(data: bytes) -> NativePoint:
-    """Return a stored point.
-
-    Raises:
-        msgspec.ValidationError: the bytes are those of another version of this struct.
-    """
-    point: NativePoint = _decode(data)
-    return point
-
-
-def point_key(point: NativePoint) -> bytes:
-    """Return the 16 bytes that identify a point among those of its session: which series it is of, when, and its value.
-
-    What we keep of the attributes does not count: keeping one more later makes no point another one.
-    """
-    said = point.metric, point.series, point.is_cumulative, point.start_ns, point.time_ns, str(point.value)
-    return blake2b(_encode(said), digest_size=16, person=b"otelb.npoint").digest()
 
 
 class MetricReading(Unread):
