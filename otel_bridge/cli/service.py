@@ -27,8 +27,9 @@ look_every_option = click.option(
     help="Look at all files so often, whatever events say.",
 )  # fmt: skip
 
-_FOLDERS_EVERY_S = 0.5
-"""How often folders are looked for that are not there yet: a client's first session makes them."""
+_WAKE_S = 0.25
+"""How often folders are looked for that are not there yet, which a client's first session makes, and what is received
+is taken in meanwhile."""
 
 _GIVE_UP_S = 2.0
 """How long a request is tried before the round goes on; the next round tries again."""
@@ -80,8 +81,7 @@ def _run(keeper: Keeper, roots: Callable[[], list[Path]], stop: Event, look_ever
     while not stop.is_set():
         watched = roots()
         if not watched:
-            keeper.round(None)
-            _await_folder(roots, stop, look_every_s)
+            _await_folder(keeper, roots, stop, look_every_s)
             continue
         for changed in file_events(watched, stop, look_every_s=look_every_s, notify=warn_once):
             keeper.round(changed)
@@ -94,11 +94,12 @@ def _warn(line: str) -> None:
     say(f"! {line}")
 
 
-def _await_folder(roots: Callable[[], list[Path]], stop: Event, most_s: float) -> None:
-    """Return when there is a folder to watch, or it is time to end or to look at everything."""
+def _await_folder(keeper: Keeper, roots: Callable[[], list[Path]], stop: Event, most_s: float) -> None:
+    """Do without files until there is a folder to watch, or it is time to end or to look at everything."""
+    keeper.round(None)
     until_s = time.monotonic() + most_s
-    while not roots() and time.monotonic() < until_s and not stop.wait(_FOLDERS_EVERY_S):
-        pass
+    while not roots() and time.monotonic() < until_s and not stop.wait(_WAKE_S):
+        keeper.round(())
 
 
 def _roots(keeping: Keeping, source: Source) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -15,21 +16,38 @@ from pathlib import Path
 
 import pytest
 
+from otel_bridge.receiving.signals import WIRES
+from otel_bridge.sources.native.wire import read_logs
+from otel_bridge.telemetry import Signal
 from tests.cli.commands import environment_of, run
+from tests.native import log_requests
+from tests.native import log_requests
 from tests.otlp_server import ACCEPT, Received, RecordingServer, Reply
+from tests.stack.otlp import Answer, send_http
+from tests.stack.otlp import send_http
 from tests.transcripts import SID, at_ns, dump, prompt, response, session_file
+from tools.stack.servers import free_port
 
 pytestmark = pytest.mark.slow
 
 DEADLINE_S = 30
+RUN = "2.1.329/basic"
+ANSWERED_WITHIN_S = 8
+"""As long as a client waits for one answer."""
 
 
 class Running:
     """A running `up`."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stderr is not None
         self.process = process
-        self.url = url
+        self.said = ""
+        while not (found := re.search(r"health at (http://\S+),", self.said)):
+            line = process.stderr.readline()
+            assert line, self.said
+            self.said += line
+        self.url = found[1]
 
     def get(self, path: str) -> str:
         with urllib.request.urlopen(self.url + path, timeout=10) as answer:
@@ -43,13 +61,7 @@ def up(home: Path, data_dir: Path, *options: str) -> Iterator[Running]:
     command = [sys.executable, "-m", "otel_bridge", "up", "--listen", "127.0.0.1:0", *options]
     process = subprocess.Popen(command, env=environment_of(home, data_dir), stderr=subprocess.PIPE, text=True)
     try:
-        assert process.stderr is not None
-        url = ""
-        while not url:
-            line = process.stderr.readline()
-            assert line, "it ended"
-            url = "".join(re.findall(r"health at (http://\S+),", line))
-        yield Running(process, url)
+        yield Running(process)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=DEADLINE_S)
         assert process.returncode == 0
@@ -95,6 +107,34 @@ def test_with_an_endpoint_sessions_are_sent_and_not_scraped(tmp_path: Path, tran
     ):
         until(lambda: nothing not in running.get("/metrics"))
         assert "coding_agent_" not in running.get("/metrics")
+
+
+def test_what_was_received_is_accounted_for(tmp_path: Path, transcript: Path) -> None:
+    """To the item: in the index, there already, or wanted by nobody; and why a request was not taken."""
+    logs = [*log_requests(RUN)]
+    kept = sum(len(read_logs(request).records) for request in logs)
+    left = sum(1 for request in logs for _ in WIRES[Signal.LOGS].attributed(request)) - kept
+    with up(tmp_path, tmp_path / "data", "--grpc", "none", "--http", "127.0.0.1:0") as running:
+        (receiver,) = re.findall(r"receiving over HTTP at (http://\S+)", running.said)
+        for request in [*logs, *logs]:
+            assert send_http(receiver, request).status == 200
+        with pytest.raises(urllib.error.HTTPError, match="415"):
+            urllib.request.urlopen(f"{receiver}/v1/logs", b"what is this?", timeout=10)
+        shown = running.get("/metrics")
+        words = " ".join(running.get("/").split())
+    for fate, count in (
+        ("stored", kept),
+        ("duplicate", kept),
+        ("outdated", 0),
+        ("passed_on", 0),
+        ("rejected", 2 * left),
+    ):
+        assert f'\notel_bridge_receive_items_total{{fate="{fate}",signal="logs"}} {float(count)}\n' in shown
+    assert kept > left > 0
+    assert f'\notel_bridge_receive_requests_total{{signal="logs"}} {float(2 * len(logs))}\n' in shown
+    assert '\notel_bridge_receive_refused_total{reason="unsupported"} 1.0\n' in shown
+    assert '\notel_bridge_receive_put_off_total{reason="busy"} 0.0\n' in shown
+    assert f"logs: {kept:,} stored" in words
 
 
 def test_what_is_wrong_is_on_the_health_page(tmp_path: Path, transcript: Path) -> None:
@@ -143,3 +183,15 @@ def test_only_one_process_keeps_an_index(tmp_path: Path, transcript: Path) -> No
         assert done.returncode == 5
         assert f"is being written by `otel-bridge up` (process {running.process.pid})" in done.stderr
         assert run("stats", home=tmp_path, data_dir=tmp_path / "data").returncode == 0
+
+
+def test_what_clients_send_is_taken_where_no_transcript_is(tmp_path: Path) -> None:
+    """Nobody has to wait for a folder that may never come."""
+    http = f"127.0.0.1:{free_port()}"
+    with up(tmp_path / "home", tmp_path / "data", "--grpc", "none", "--http", http):
+        started_s = time.monotonic()
+        for message in log_requests("2.1.329/basic"):
+            assert send_http(f"http://{http}", message) == Answer(200)
+        assert time.monotonic() - started_s < ANSWERED_WITHIN_S
+        listed = run("sessions", "--json", "--no-sync", home=tmp_path / "home", data_dir=tmp_path / "data")
+        assert len(json.loads(listed.stdout)) == 1
