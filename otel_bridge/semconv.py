@@ -350,12 +350,13 @@ NATIVE_DIFFERENCE = _metric(
 
 # What the bridge counts of itself: shown to whoever scrapes it, never sent
 _LABELS = (
-    Attribute("reason", "string", "Why a record could not be used (`bad_json`, `bad_type` …)"),
-    Attribute("signal", "string", "`traces`, `logs` or `metrics`"),
+    Attribute("reason", "string", "Why a record was not used (`bad_json` …) or a request not taken (`busy` …)"),
+    Attribute("signal", "string", "`traces`, `logs` or `metrics`; of requests also `other`"),
     Attribute("outcome", "string", "`accepted`, `rejected` or `undelivered` (this time: it is sent again)"),
+    Attribute("fate", "string", "`stored`, `duplicate`, `outdated`, `passed_on` or `rejected`"),
 )
 OWN_ATTRIBUTES = {attribute.name: attribute for attribute in _LABELS}
-REASON, SIGNAL, OUTCOME = OWN_ATTRIBUTES
+REASON, SIGNAL, OUTCOME, FATE = OWN_ATTRIBUTES
 OWN_METRICS = _own = MetricGroup()
 OWN_SESSIONS = _own("otel_bridge.sessions", _GAUGE, "{session}", "Sessions in the index")
 OWN_FILES = _own("otel_bridge.files", _GAUGE, "{file}", "Transcript files in the index")
@@ -365,6 +366,17 @@ OWN_RUNS = _own("otel_bridge.index.runs", _COUNTER, "{run}", "Times the index wa
 OWN_RUN_TIME = _own("otel_bridge.index.duration", _COUNTER, "s", "Time those runs took together")
 OWN_SIZE = _own("otel_bridge.index.size", _GAUGE, "By", "What the index takes on the disk")
 OWN_ITEMS = _own("otel_bridge.export.items", _COUNTER, "{item}", "Items by what became of each try", (SIGNAL, OUTCOME))
+OWN_RECEIVED_REQUESTS = _own("otel_bridge.receive.requests", _COUNTER, "{request}", "Requests taken", (SIGNAL,))
+OWN_RECEIVED = _own("otel_bridge.receive.items", _COUNTER, "{item}", "Items by what became of them", (SIGNAL, FATE))
+OWN_PUT_OFF = _own("otel_bridge.receive.put_off", _COUNTER, "{request}", "Requests to be sent again", (REASON,))
+OWN_REFUSED = _own("otel_bridge.receive.refused", _COUNTER, "{request}", "Requests refused for good", (REASON,))
+OWN_UNUSABLE = _own(
+    "otel_bridge.receive.problems",
+    _COUNTER,
+    "{problem}",
+    "Records and values of the client that could not be used",
+    (SIGNAL, REASON),
+)
 OWN_PENDING = _own("otel_bridge.pending.sessions", _GAUGE, "{session}", "Sessions with something not yet delivered")
 OWN_SYNCED = _own("otel_bridge.last_sync.time", _GAUGE, "s", "When the last run ended, in seconds since 1970")
 OWN_PROBLEMS = _own("otel_bridge.problems", _GAUGE, "{problem}", "What is wrong at the moment; 0 when healthy")

@@ -17,6 +17,7 @@ from otel_bridge.errors import UsageError
 from otel_bridge.pipeline.index.exposing import RecentPoints, bridge_state
 from otel_bridge.pipeline.index.keeping import Keeper
 from otel_bridge.pipeline.index.natives import Inbox
+from otel_bridge.receiving.counters import Counters
 from otel_bridge.serving.address import DEFAULT, OPTION
 from otel_bridge.serving.server import serve as start_server
 from otel_bridge.sinks.otlp.config import OtlpConfig
@@ -47,8 +48,8 @@ def command(*, keeping: Keeping, look_every_s: float, listening: Listening, addr
         sends_metrics = to is not None and any(config.signal is Signal.METRICS for config in to.otlp)
         points = None if sends_metrics else RecentPoints(source.path, keeping.convert_options(), time.time_ns)
         with (
-            _receiving(listening, keeping.next_hops(to) if to is not None else (), keeper.inbox),
-            start_server(address, lambda: bridge_state(keeper), points, allow_remote=allow_remote) as server,
+            _receiving(listening, keeping.next_hops(to) if to is not None else (), keeper.inbox) as received,
+            start_server(address, lambda: bridge_state(keeper, received), points, allow_remote=allow_remote) as server,
         ):
             say(f"health at {server.url}, metrics at {server.url}/metrics")
             yield
@@ -57,12 +58,13 @@ def command(*, keeping: Keeping, look_every_s: float, listening: Listening, addr
 
 
 @contextmanager
-def _receiving(listening: Listening, next_hops: Sequence[OtlpConfig], inbox: Inbox) -> Iterator[None]:
-    """Take telemetry as long as the block runs; where that cannot be, say so, and do all the rest."""
+def _receiving(listening: Listening, next_hops: Sequence[OtlpConfig], inbox: Inbox) -> Iterator[Counters | None]:
+    """Take telemetry and count it as long as the block runs; where that cannot be, say so, and do all the rest."""
     from otel_bridge.pipeline.native_intake import NativeIntake
     from otel_bridge.receiving.receiver import Receiver
     from otel_bridge.receiving.relay import open_relay
 
+    received: Counters | None = None
     with ExitStack() as closing:
         try:
             config = listening.config(next_hops)
@@ -75,6 +77,7 @@ def _receiving(listening: Listening, next_hops: Sequence[OtlpConfig], inbox: Inb
         except UsageError as error:
             say(f"! not receiving: {error}")
         else:
+            received = receiver.counters
             if config.grpc or config.http:
                 say(f"receiving {where(receiver.grpc_address, receiver.http_address, is_tls=config.tls is not None)}")
-        yield
+        yield received

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
+
+from msgspec import structs
 
 from otel_bridge.pipeline.index.natives import Inbox
 from otel_bridge.receiving.intake import Export, Intake, Refused, Taken
@@ -31,6 +34,13 @@ class NativeIntake:
             return self._pass_on(export)
         message = export.message
         reading = read(message)
+        answer = self._share_out(export, message, reading)
+        if isinstance(answer, Refused):
+            return answer
+        problems = Counter(problem.reason for problem in reading.problems)
+        return structs.replace(answer, kept=len(reading.records), problems=problems)
+
+    def _share_out(self, export: Export, message: Any, reading: Reading) -> Taken | Refused:
         if not reading.records:
             return self._pass_on(export)
         if not self._inbox.put(reading.records, _STORED_WITHIN_S):

@@ -71,7 +71,7 @@ class Desk:
         except Exception as error:  # ours or the intake's: the sender still has the data and is not to drop it
             self.counters.refused(Fault.BROKEN)
             return Refusal(Fault.BROKEN, short(f"{type(error).__name__}: {error}"))
-        self.counters.took(arrived.wire.signal, items, taken.rejected)
+        self.counters.took(arrived.wire.signal, items, taken)
         return taken
 
     def busy(self) -> RefusalError:

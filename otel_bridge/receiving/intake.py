@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -58,6 +58,10 @@ class Taken(Struct, frozen=True):
     """Items that are not wanted, and will not be when they come again (partial success)."""
     reason: str = ""
     """Why, or a warning; for people."""
+    kept: int = 0
+    """Items that go no further: whoever keeps them counts what became of them."""
+    problems: Mapping[str, int] = {}
+    """What could not be used of what was to be kept, by the reason of the ``Problem``."""
 
 
 class Refused(Struct, frozen=True):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from otel_bridge import __version__
+from otel_bridge.serving.received import Fate, Received
 from otel_bridge.serving.self_metrics import BridgeState, Outcome
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
@@ -15,6 +16,14 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 _FINAL = (Outcome.ACCEPTED, Outcome.REJECTED)
+
+_FATES = {
+    Fate.STORED: "stored",
+    Fate.DUPLICATE: "known already",
+    Fate.OUTDATED: "of removed sessions",
+    Fate.PASSED_ON: "passed on",
+    Fate.REJECTED: "wanted by nobody",
+}
 
 _FRAME = """\
 <!doctype html>
@@ -63,6 +72,8 @@ def _rows(state: BridgeState) -> Iterator[tuple[str, ...]]:
     yield ("Watched", *(state.watched or ("nothing",)))
     yield "Sessions", f"{state.sessions:,} in {state.files:,} files"
     yield "Records read", f"{state.records_read:,}, of which {rejected:,} could not be used"
+    if state.received is not None:
+        yield from _received(state.received)
     yield "Index", size(state.index_size_bytes)
     yield "Last sync", moment(state.last_sync_s)
     yield "Not yet delivered", f"{state.pending_sessions:,} sessions"
@@ -73,6 +84,19 @@ def _rows(state: BridgeState) -> Iterator[tuple[str, ...]]:
         yield ("Exported", *answered)
     if in_vain:
         yield ("Tried in vain", *in_vain)
+
+
+def _received(received: Received) -> Iterator[tuple[str, ...]]:
+    taken = [f"{signal}: {count:,} {_FATES[fate]}" for (signal, fate), count in received.items.items() if count]
+    yield ("Received", *(taken or ("nothing",)))
+    for name, counts in (
+        ("Requests put off", received.put_off),
+        ("Requests refused", received.refused),
+        ("Not usable", {f"{signal}: {reason}": count for (signal, reason), count in received.problems.items()}),
+    ):
+        said = [f"{what}: {count:,}" for what, count in counts.items() if count]
+        if said:
+            yield (name, *said)
 
 
 def size(size_bytes: float) -> str:

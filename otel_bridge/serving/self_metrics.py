@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from itertools import product
 
@@ -12,6 +12,7 @@ from prometheus_client.core import Metric as Family
 from otel_bridge import semconv
 from otel_bridge.prometheus_names import label
 from otel_bridge.serving.families import family
+from otel_bridge.serving.received import Points, Received, by_reason, received_figures
 from otel_bridge.telemetry import Metric, Signal
 
 
@@ -39,6 +40,8 @@ class BridgeState(Struct, frozen=True, kw_only=True):
     """All runs together."""
     index_size_bytes: int = 0
     export_items: Mapping[tuple[Signal, Outcome], int] = {}
+    received: Received | None = None
+    """``None`` where nothing is listened for."""
     pending_sessions: int = 0
     """Not yet delivered, all of them or in part."""
     last_sync_s: float | None = None
@@ -59,32 +62,26 @@ class SelfMetrics:
             yield family(metric, points)
 
 
-_Points = Iterable[tuple[Mapping[str, str], int | float]]
-
-
-def _figures(state: BridgeState) -> Iterator[tuple[Metric, _Points]]:
+def _figures(state: BridgeState) -> Iterator[tuple[Metric, Points]]:
     yield semconv.OWN_SESSIONS, _alone(state.sessions)
     yield semconv.OWN_FILES, _alone(state.files)
     yield semconv.OWN_READ, _alone(state.records_read)
-    yield semconv.OWN_REJECTED, _by_reason(state.records_rejected)
+    yield semconv.OWN_REJECTED, by_reason(state.records_rejected)
     yield semconv.OWN_RUNS, _alone(state.index_runs)
     yield semconv.OWN_RUN_TIME, _alone(state.index_duration_s)
     yield semconv.OWN_SIZE, _alone(state.index_size_bytes)
     yield semconv.OWN_ITEMS, _by_outcome(state.export_items)
+    yield from received_figures(state.received)
     yield semconv.OWN_PENDING, _alone(state.pending_sessions)
     yield semconv.OWN_SYNCED, _alone(state.last_sync_s)
     yield semconv.OWN_PROBLEMS, _alone(len(state.problems))
 
 
-def _alone(value: float | None) -> _Points:
+def _alone(value: float | None) -> Points:
     return [] if value is None else [({}, value)]
 
 
-def _by_reason(records: Mapping[str, int]) -> _Points:
-    return [({label(semconv.REASON): reason}, count) for reason, count in sorted(records.items())]
-
-
-def _by_outcome(items: Mapping[tuple[Signal, Outcome], int]) -> _Points:
+def _by_outcome(items: Mapping[tuple[Signal, Outcome], int]) -> Points:
     """Return every combination, zeros too: a series that begins with its first failure has no increase to alert on."""
     return [
         ({label(semconv.SIGNAL): signal.value, label(semconv.OUTCOME): outcome.value}, items.get((signal, outcome), 0))

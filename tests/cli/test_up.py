@@ -21,10 +21,8 @@ from otel_bridge.sources.native.wire import read_logs
 from otel_bridge.telemetry import Signal
 from tests.cli.commands import environment_of, run
 from tests.native import log_requests
-from tests.native import log_requests
 from tests.otlp_server import ACCEPT, Received, RecordingServer, Reply
 from tests.stack.otlp import Answer, send_http
-from tests.stack.otlp import send_http
 from tests.transcripts import SID, at_ns, dump, prompt, response, session_file
 from tools.stack.servers import free_port
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from otel_bridge.pipeline import native_intake
 from otel_bridge.pipeline.index.natives import Inbox
 from otel_bridge.pipeline.native_intake import NativeIntake
+from otel_bridge.receiving.counters import Counters, received
 from otel_bridge.receiving.intake import Export, Intake, Refused, Taken
 from otel_bridge.receiving.signals import WIRES
+from otel_bridge.serving.received import Fate
+from otel_bridge.sources.native.wire import SCOPE, read_logs
 from otel_bridge.telemetry import Signal
 from tests.native import log_requests, metric_requests, trace_requests
 from tests.pipeline.index.world import World
@@ -25,6 +31,14 @@ RUN = "2.1.329/basic"
 def export(signal: Signal, message: Message) -> Export:
     wire = WIRES[signal]
     return Export(signal, message.SerializeToString(), sum(1 for _ in wire.attributed(message)), wire.decode)
+
+
+def only(record: LogRecord) -> ExportLogsServiceRequest:
+    request = ExportLogsServiceRequest()
+    scope = request.resource_logs.add().scope_logs.add()
+    scope.scope.name = SCOPE
+    scope.log_records.append(record)
+    return request
 
 
 class NextHop:
@@ -77,9 +91,12 @@ def next_hop(desk: Desk) -> NextHop:
 
 def test_who_is_thanked_has_his_records_on_the_disk(desk: Desk) -> None:
     """And the next pass makes the session of them."""
+    kept = 0
     for request in log_requests(RUN):
-        assert desk.send(Signal.LOGS, request) == Taken()
-    assert desk.stored
+        answer = desk.send(Signal.LOGS, request)
+        assert answer == Taken(kept=len(read_logs(request).records))
+        kept += answer.kept
+    assert desk.stored == kept > 0
     assert len(desk.world.update().sessions) == 1
 
 
@@ -90,6 +107,46 @@ def test_what_is_sent_again_is_stored_once(desk: Desk) -> None:
     before = desk.stored
     desk.send(Signal.TRACES, first)
     assert desk.stored == before > 0
+    assert desk.inbox.fates == {(Signal.TRACES, Fate.STORED): before, (Signal.TRACES, Fate.DUPLICATE): before}
+
+
+def test_every_item_has_a_fate(tmp_path: Path) -> None:
+    """In the index, with the next hop, or told to be wanted by nobody: the sum is what was sent."""
+    desk, counters = Desk(tmp_path, NextHop(Taken(1, "too old"))), Counters()
+    sent: Counter[Signal] = Counter()
+    requests = [(Signal.LOGS, one) for one in log_requests(RUN)]
+    requests += [(Signal.TRACES, one) for one in trace_requests(RUN)]
+    requests += [(Signal.METRICS, one) for one in metric_requests(RUN)]
+    for signal, request in requests:
+        answer = desk.send(signal, request)
+        assert isinstance(answer, Taken)
+        items = export(signal, request).items
+        counters.took(signal, items, answer)
+        sent[signal] += items
+    fates = received(counters.tally(), desk.inbox.fates).items
+    for signal in Signal:
+        assert sum(fates.get((signal, fate), 0) for fate in Fate) == sent[signal] > 0
+    assert sum(fates.get((signal, Fate.STORED), 0) for signal in Signal) == desk.stored
+    passing = sum(one.items for one in next_hop(desk).exports)
+    refused = len(next_hop(desk).exports)
+    assert refused == sum(fates[signal, Fate.REJECTED] for signal in Signal) > 0
+    assert passing - refused == sum(fates[signal, Fate.PASSED_ON] for signal in Signal) > 0
+    desk.close()
+
+
+def test_what_cannot_be_used_is_counted_by_its_reason(desk: Desk) -> None:
+    """It goes on as it came."""
+    (request, *_) = log_requests(RUN)
+    records = request.resource_logs[0].scope_logs[0].log_records
+    usable = read_logs(request).records
+    timeless = next(record for record in records if read_logs(only(record)).records)
+    timeless.time_unix_nano = timeless.observed_time_unix_nano = 0
+    answer = desk.send(Signal.LOGS, request)
+    assert isinstance(answer, Taken)
+    assert (answer.kept, answer.problems) == (len(usable) - 1, {"bad_timestamp": 1})
+    counters = Counters()
+    counters.took(Signal.LOGS, len(records), answer)
+    assert received(counters.tally()).problems == {(Signal.LOGS, "bad_timestamp"): 1}
 
 
 def test_everything_else_goes_on_as_it_came(desk: Desk) -> None:

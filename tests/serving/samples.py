@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from otel_bridge import semconv
+from otel_bridge.serving.received import Fate, Received
 from otel_bridge.serving.self_metrics import BridgeState, Outcome
 from otel_bridge.telemetry import DataPoint, Distribution, Instrument, Metric, Signal
 
@@ -18,6 +19,13 @@ STATE = BridgeState(
     index_duration_s=3.25,
     index_size_bytes=12_582_912,
     export_items={(Signal.TRACES, Outcome.ACCEPTED): 6003, (Signal.METRICS, Outcome.REJECTED): 4},
+    received=Received(
+        requests={"traces": 12, "other": 2},
+        items={(Signal.TRACES, Fate.STORED): 1_204, (Signal.METRICS, Fate.REJECTED): 7},
+        put_off={"busy": 3, "unavailable": 0},
+        refused={"bad_data": 1, "too_large": 0},
+        problems={(Signal.LOGS, "bad_timestamp"): 2},
+    ),
     pending_sessions=3,
     last_sync_s=1_795_225_946.5,
 )

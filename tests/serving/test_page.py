@@ -9,6 +9,7 @@ from msgspec import structs
 
 from otel_bridge import __version__
 from otel_bridge.serving.page import moment, page, size
+from otel_bridge.serving.received import Received
 from otel_bridge.serving.self_metrics import BridgeState, Outcome
 from otel_bridge.telemetry import Signal
 from tests.serving.samples import STATE
@@ -42,6 +43,11 @@ def test_the_page_says_how_things_are() -> None:
         "/home/dev/.claude/projects",
         "215 in 1,011 files",
         "48,213, of which 3 could not be used",
+        "traces: 1,204 stored",
+        "metrics: 7 wanted by nobody",
+        "busy: 3",
+        "bad_data: 1",
+        "logs: bad_timestamp: 2",
         "12.0 MiB",
         "2026-11-21 01:52:26 UTC",
         "3 sessions",
@@ -57,6 +63,14 @@ def test_the_page_says_what_is_wrong() -> None:
     assert "The disk is full." in words
     assert "The collector is away." in words
     assert "All is well" not in words
+
+
+def test_where_nothing_is_listened_for_nothing_is_said_of_it() -> None:
+    """And before anything comes, nothing of what might go wrong."""
+    assert "Received" not in Reading(page(BridgeState())).words
+    words = " ".join(Reading(page(BridgeState(received=Received(put_off={"busy": 0})))).words.split())
+    assert "Received nothing" in words
+    assert "put off" not in words
 
 
 def test_what_was_not_taken_is_not_among_what_was_exported() -> None:

@@ -7,7 +7,9 @@ from msgspec import structs
 from otel_bridge import semconv
 from otel_bridge.prometheus_names import label, series
 from otel_bridge.serving.exposition import Exposition
+from otel_bridge.serving.received import Fate, Received
 from otel_bridge.serving.self_metrics import BridgeState, SelfMetrics
+from otel_bridge.telemetry import Signal
 from tests.serving.client import Samples, samples
 from tests.serving.samples import STATE
 
@@ -33,6 +35,13 @@ def test_every_figure_is_shown() -> None:
     assert value(found, "otel_bridge_index_size_bytes") == 12_582_912
     assert value(found, "otel_bridge_export_items_total", signal="traces", outcome="accepted") == 6003
     assert value(found, "otel_bridge_export_items_total", signal="metrics", outcome="rejected") == 4
+    assert value(found, "otel_bridge_receive_requests_total", signal="traces") == 12
+    assert value(found, "otel_bridge_receive_requests_total", signal="other") == 2
+    assert value(found, "otel_bridge_receive_items_total", signal="traces", fate="stored") == 1_204
+    assert value(found, "otel_bridge_receive_items_total", signal="metrics", fate="rejected") == 7
+    assert value(found, "otel_bridge_receive_put_off_total", reason="busy") == 3
+    assert value(found, "otel_bridge_receive_refused_total", reason="bad_data") == 1
+    assert value(found, "otel_bridge_receive_problems_total", signal="logs", reason="bad_timestamp") == 2
     assert value(found, "otel_bridge_pending_sessions") == 3
     assert value(found, "otel_bridge_last_sync_time_seconds") == 1_795_225_946.5
     assert value(found, "otel_bridge_problems") == 0
@@ -59,6 +68,15 @@ def test_every_outcome_has_a_series_from_the_start() -> None:
     items = {labels: count for (name, labels), count in found.items() if name == "otel_bridge_export_items_total"}
     assert len(items) == 9
     assert set(items.values()) == {0}
+
+
+def test_every_fate_has_a_series_once_it_listens() -> None:
+    """And none where nothing can come: zeros would say that all is well."""
+    found = shown(BridgeState(received=Received()))
+    items = {labels: count for (name, labels), count in found.items() if name == "otel_bridge_receive_items_total"}
+    assert len(items) == len(Signal) * len(Fate)
+    assert set(items.values()) == {0}
+    assert not [name for name, _ in shown(BridgeState()) if "receive" in name]
 
 
 def test_what_never_happened_has_no_time() -> None:

@@ -13,6 +13,7 @@ from otel_bridge.errors import StoreError
 from otel_bridge.pipeline.index.keeping import Keeper
 from otel_bridge.pipeline.index.opening import reading
 from otel_bridge.pipeline.index.stored import StoredLibrary, total_account
+from otel_bridge.receiving.counters import Counters, received
 from otel_bridge.serving.self_metrics import BridgeState, Outcome
 from otel_bridge.sinks import Delivery
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
@@ -26,8 +27,8 @@ _NS_PER_S = 1_000_000_000
 _OTHER = "other"
 
 
-def bridge_state(keeper: Keeper) -> BridgeState:
-    """Return the figures of this moment; may be called from any thread."""
+def bridge_state(keeper: Keeper, receiver: Counters | None = None) -> BridgeState:
+    """Return the figures of this moment, with those of a receiver that listens; may be called from any thread."""
     tally = keeper.tally
     problems = tuple(keeper.troubles.sentences)
     try:
@@ -47,6 +48,7 @@ def bridge_state(keeper: Keeper) -> BridgeState:
         index_duration_s=tally.duration_ns / _NS_PER_S,
         index_size_bytes=keeper.place.path.stat().st_size if keeper.place.path.exists() else 0,
         export_items=_items(tally.exported.delivery),
+        received=None if receiver is None else received(receiver.tally(), keeper.inbox.fates),
         pending_sessions=keeper.pending,
         last_sync_s=None if tally.last_ns is None else tally.last_ns / _NS_PER_S,
         problems=problems,

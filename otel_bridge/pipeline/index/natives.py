@@ -6,7 +6,7 @@ the disk.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -15,12 +15,17 @@ from sqlite3 import Connection
 from threading import Event
 
 from otel_bridge.pipeline.index.place import IndexPlace
+from otel_bridge.serving.received import Fate
 from otel_bridge.sources.native.records import NativeRecord, NativeSpan, pack, record_key
 from otel_bridge.store.database import transaction
 from otel_bridge.store.native import add_native
 from otel_bridge.store.pruning import forget_pruned, pruned_ns
+from otel_bridge.telemetry import Signal
 
 _SPANS_FOR_NS = 3600 * 1_000_000_000
+
+Fates = Counter[tuple[Signal, Fate]]
+"""What became of records."""
 
 
 class Inbox:
@@ -30,6 +35,8 @@ class Inbox:
         self._waiting: SimpleQueue[_Parcel] = SimpleQueue()
         self._last_span_ns = 0
         self._is_closed = False
+        self.fates = Fates()
+        """What became of all that was put in; never changed, but replaced."""
 
     def close(self) -> None:
         """Take no more: who comes now sends again, to whoever takes our place."""
@@ -68,7 +75,8 @@ class Inbox:
         if not parcels:
             return 0
         try:
-            taken = take_records(place, chain.from_iterable(parcel.records for parcel in parcels))
+            fates = take_records(place, chain.from_iterable(parcel.records for parcel in parcels))
+            self.fates = self.fates + fates
             for parcel in parcels:
                 parcel.is_stored = True
                 ends_ns = [record.end_ns for record in parcel.records if isinstance(record, NativeSpan)]
@@ -76,7 +84,7 @@ class Inbox:
         finally:
             for parcel in parcels:
                 parcel.is_done.set()
-        return taken
+        return sum(count for (_, fate), count in fates.items() if fate is Fate.STORED)
 
 
 class _Parcel:
@@ -86,8 +94,8 @@ class _Parcel:
         self.is_stored = False
 
 
-def take_records(place: IndexPlace, records: Iterable[NativeRecord]) -> int:
-    """Store records and return the number of those that are new; the next pass makes the rows of their sessions.
+def take_records(place: IndexPlace, records: Iterable[NativeRecord]) -> Fates:
+    """Store records and return what became of them; the next pass makes the rows of their sessions.
 
     What has been returned from is on the disk: who sent it may be told so. A session that was removed comes back when
     it goes on; what it said before it was removed does not come again.
@@ -95,19 +103,29 @@ def take_records(place: IndexPlace, records: Iterable[NativeRecord]) -> int:
     Raises:
         sqlite3.Error: the index cannot be written; nothing was stored.
     """
-    by_session: dict[str, list[NativeRecord]] = defaultdict(list)
+    together: dict[tuple[str, Signal], list[NativeRecord]] = defaultdict(list)
     for record in records:
-        by_session[record.session_id].append(record)
+        together[record.session_id, _signal(record)].append(record)
+    fates = Fates()
     with transaction(place.connection):
-        return sum(_take(place.connection, session_id, of_it) for session_id, of_it in by_session.items())
+        since_ns = {session_id: pruned_ns(place.connection, session_id) for session_id, _ in together}
+        for (session_id, signal), of_it in together.items():
+            news = [record for record in of_it if _ended_ns(record) > since_ns[session_id]]
+            stored = _take(place.connection, session_id, news)
+            fates[signal, Fate.STORED] += stored
+            fates[signal, Fate.DUPLICATE] += len(news) - stored
+            fates[signal, Fate.OUTDATED] += len(of_it) - len(news)
+    return fates
 
 
-def _take(connection: Connection, session_id: str, records: Iterable[NativeRecord]) -> int:
-    since_ns = pruned_ns(connection, session_id)
-    packed = {record_key(record): pack(record) for record in records if _ended_ns(record) > since_ns}
-    if since_ns and packed:
+def _take(connection: Connection, session_id: str, records: Sequence[NativeRecord]) -> int:
+    if records and pruned_ns(connection, session_id):
         forget_pruned(connection, session_id)
-    return add_native(connection, session_id, packed)
+    return add_native(connection, session_id, {record_key(record): pack(record) for record in records})
+
+
+def _signal(record: NativeRecord) -> Signal:
+    return Signal.TRACES if isinstance(record, NativeSpan) else Signal.LOGS
 
 
 def _ended_ns(record: NativeRecord) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -13,8 +14,10 @@ from otel_bridge.pipeline.index.natives import take_records
 from otel_bridge.pipeline.index.opening import recover
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.pruning import Choice, choose, prune
-from otel_bridge.sources.native.records import NativeRecord
+from otel_bridge.serving.received import Fate
+from otel_bridge.sources.native.records import NativeRecord, NativeSpan
 from otel_bridge.store.cells import from_pusd
+from otel_bridge.telemetry import Signal
 from tests.captures import RUNS, unpack_transcripts
 from tests.native import native_records
 from tests.pipeline.index.world import World, all_rows, assert_same_rows
@@ -82,7 +85,10 @@ def test_telemetry_may_come_in_pieces_and_again(run: str, joined: World, tmp_pat
 def test_what_was_taken_once_is_no_work_again(run: str, joined: World) -> None:
     """A client sends again what it got no answer for."""
     before = joined.connection.total_changes
-    assert take_records(joined.place, records_of(run)) == 0
+    records = records_of(run)
+    spans = sum(isinstance(record, NativeSpan) for record in records)
+    known = {(Signal.TRACES, Fate.DUPLICATE): spans, (Signal.LOGS, Fate.DUPLICATE): len(records) - spans}
+    assert +take_records(joined.place, records) == +Counter(known)
     assert joined.update().rows_written == 0
     assert joined.connection.total_changes == before
 
@@ -126,5 +132,7 @@ def test_telemetry_goes_with_its_session(run: str, joined: World, tmp_path: Path
     sessions = choose(joined.place, Choice(before_ns=2**62))
     prune(joined.place, sessions, tmp_path / "archive.jsonl.gz", now_ns=at_ns(joined.now))
     assert joined.one("SELECT count(*) FROM native_records") == 0
-    take(joined, records_of(run))
+    fates = take_records(joined.place, records_of(run))
+    assert {fate for (_, fate), count in fates.items() if count} == {Fate.OUTDATED}
+    joined.update()
     assert joined.one("SELECT count(*) FROM sessions") == 0
