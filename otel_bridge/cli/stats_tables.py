@@ -16,6 +16,7 @@ _FIRST = 15
 _REASONS = {
     "answered_model": "another model answered than was asked for, and the client prices the one asked for",
     "compaction": "compaction calls are in no transcript",
+    "counters_only": "of some sessions the client's counters are all that was received: no call is known",
     "output_lower_bound": "some output counts are only lower bounds",
     "session_title": "title and other side calls are in no transcript",
     "unknown": "no reason found in the transcript",

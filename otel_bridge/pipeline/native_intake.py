@@ -10,13 +10,22 @@ from msgspec import structs
 
 from otel_bridge.pipeline.index.natives import Inbox
 from otel_bridge.receiving.intake import Export, Intake, Refused, Taken
+from otel_bridge.receiving.signals import WIRES
+from otel_bridge.sources.native.metrics.points import MetricReading, read_metrics
 from otel_bridge.sources.native.wire import Reading, read_logs, read_traces, rest
 from otel_bridge.telemetry import Signal
 
-_READERS: dict[Signal, Callable[[Any], Reading]] = {Signal.LOGS: read_logs, Signal.TRACES: read_traces}
+_READERS: dict[Signal, Callable[[Any], Reading | MetricReading]] = {
+    Signal.LOGS: read_logs,
+    Signal.TRACES: read_traces,
+    Signal.METRICS: read_metrics,
+}
 
 _STORED_WITHIN_S = 8.0
 """Clients wait ten seconds for an answer."""
+
+
+_UNUSABLE = "points without a session, a time or a value"
 
 
 class NativeIntake:
@@ -29,29 +38,32 @@ class NativeIntake:
 
     def __call__(self, export: Export) -> Taken | Refused:
         """Store the records of a request and pass the rest of it on."""
-        read = _READERS.get(export.signal)
-        if read is None:
-            return self._pass_on(export)
         message = export.message
-        reading = read(message)
+        reading = _READERS[export.signal](message)
         answer = self._share_out(export, message, reading)
         if isinstance(answer, Refused):
             return answer
         problems = Counter(problem.reason for problem in reading.problems)
         return structs.replace(answer, kept=len(reading.records), problems=problems)
 
-    def _share_out(self, export: Export, message: Any, reading: Reading) -> Taken | Refused:
+    def _share_out(self, export: Export, message: Any, reading: Reading | MetricReading) -> Taken | Refused:
         if not reading.records:
             return self._pass_on(export)
         if not self._inbox.put(reading.records, _STORED_WITHIN_S):
             return Refused("the index cannot be written at the moment", is_retryable=True)
-        if not (reading.foreign or reading.left):
-            return Taken()
-        items = export.items - len(reading.records)
-        left = Export(export.signal, rest(message, reading).SerializeToString(), items, export.decode)
-        answer = self._pass_on(left)
-        if isinstance(answer, Refused) and not reading.foreign:
-            return Taken(items, answer.reason)  # events nobody makes anything of are not worth all others again
+        items = 0
+        answer: Taken | Refused = Taken()
+        if reading.foreign or reading.left:
+            others = rest(message, reading)
+            items = sum(1 for _ in WIRES[export.signal].attributed(others))
+            answer = self._pass_on(Export(export.signal, others.SerializeToString(), items, export.decode))
+        unusable = export.items - items - len(reading.records)
+        if isinstance(answer, Refused):
+            if reading.foreign:
+                return answer
+            answer = Taken(items, answer.reason)  # events nobody makes anything of are not worth all others again
+        if unusable:
+            return structs.replace(answer, rejected=answer.rejected + unusable, reason=answer.reason or _UNUSABLE)
         return answer
 
     def _pass_on(self, export: Export) -> Taken | Refused:

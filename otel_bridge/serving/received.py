@@ -22,7 +22,7 @@ class Fate(StrEnum):
     STORED = "stored"
     """It is new to the index."""
     DUPLICATE = "duplicate"
-    """The index has it: whoever heard no answer sends again."""
+    """The index has it: whoever heard no answer sends again. Or it says nothing new, as a counter that did not grow."""
     OUTDATED = "outdated"
     """It is of a session that was removed from the index, from before that."""
     PASSED_ON = "passed_on"

@@ -70,7 +70,8 @@ class Desk:
 
     @property
     def stored(self) -> int:
-        return int(self.world.one("SELECT count(*) FROM native_records"))
+        tables = "native_records", "native_points"
+        return sum(int(self.world.one(f"SELECT count(*) FROM {table}")) for table in tables)
 
     def close(self) -> None:
         self._threads.shutdown()
@@ -134,6 +135,18 @@ def test_every_item_has_a_fate(tmp_path: Path) -> None:
     desk.close()
 
 
+def test_points_that_say_nothing_are_rejected(desk: Desk) -> None:
+    """The sender is told how many had no session, no time or no value; the others are taken."""
+    (metrics, *_) = metric_requests(RUN)
+    point = metrics.resource_metrics[0].scope_metrics[0].metrics[0].sum.data_points[0]
+    point.time_unix_nano = 0
+    answer = desk.send(Signal.METRICS, metrics)
+    assert isinstance(answer, Taken)
+    assert (answer.rejected, answer.kept) == (1, export(Signal.METRICS, metrics).items - 1)
+    assert answer.reason == "points without a session, a time or a value"
+    assert desk.stored == answer.kept
+
+
 def test_what_cannot_be_used_is_counted_by_its_reason(desk: Desk) -> None:
     """It goes on as it came."""
     (request, *_) = log_requests(RUN)
@@ -150,16 +163,19 @@ def test_what_cannot_be_used_is_counted_by_its_reason(desk: Desk) -> None:
 
 
 def test_everything_else_goes_on_as_it_came(desk: Desk) -> None:
-    """Metrics, other programs' telemetry, and events of the client that we make nothing of."""
-    messages = [*log_requests(RUN)]
+    """Other programs' events and metrics."""
+    messages, metrics = [*log_requests(RUN)], [*metric_requests(RUN)]
     for request in messages:
         for group in request.resource_logs:
             for scope in group.scope_logs:
                 scope.scope.name = "somebody.else"
         desk.send(Signal.LOGS, request)
-    (metrics, *_) = metric_requests(RUN)
-    desk.send(Signal.METRICS, metrics)
-    assert [one.message for one in next_hop(desk).exports] == [*messages, metrics]
+    for counted in metrics:
+        for measured in counted.resource_metrics:
+            for place in measured.scope_metrics:
+                place.scope.name = "somebody.else"
+        desk.send(Signal.METRICS, counted)
+    assert [one.message for one in next_hop(desk).exports] == [*messages, *metrics]
     assert desk.stored == 0
 
 
@@ -192,6 +208,7 @@ def test_without_a_next_hop_it_is_said_what_nobody_takes(tmp_path: Path) -> None
     """Nothing is dropped silently: the sender is told, and it is counted."""
     desk = Desk(tmp_path)
     (metrics, *_) = metric_requests(RUN)
+    metrics.resource_metrics[0].scope_metrics[0].scope.name = "somebody.else"
     answer = desk.send(Signal.METRICS, metrics)
     assert isinstance(answer, Taken)
     assert answer.rejected == export(Signal.METRICS, metrics).items

@@ -14,15 +14,22 @@ from queue import Empty, SimpleQueue
 from sqlite3 import Connection
 from threading import Event
 
+import msgspec
+
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.serving.received import Fate
+from otel_bridge.sources.native.metrics.fold import needed_points
+from otel_bridge.sources.native.metrics.records import NativePoint, pack_point, point_key, unpack_point
 from otel_bridge.sources.native.records import NativeRecord, NativeSpan, pack, record_key
 from otel_bridge.store.database import transaction
-from otel_bridge.store.native import add_native
+from otel_bridge.store.native import add_native, native_points, put_points
 from otel_bridge.store.pruning import forget_pruned, pruned_ns
 from otel_bridge.telemetry import Signal
 
 _SPANS_FOR_NS = 3600 * 1_000_000_000
+
+Told = NativeRecord | NativePoint
+"""What a client tells: events, spans, and what it counted."""
 
 Fates = Counter[tuple[Signal, Fate]]
 """What became of records."""
@@ -51,7 +58,7 @@ class Inbox:
         """Tell whether a client sent spans in the last hour: more may come of any session."""
         return now_ns - self._last_span_ns < _SPANS_FOR_NS
 
-    def put(self, records: Sequence[NativeRecord], within_s: float) -> bool:
+    def put(self, records: Sequence[Told], within_s: float) -> bool:
         """Leave records and wait for so long; True when they are stored.
 
         Else whoever sent them should send them again: they may be stored meanwhile, which does no harm.
@@ -88,13 +95,13 @@ class Inbox:
 
 
 class _Parcel:
-    def __init__(self, records: Sequence[NativeRecord]) -> None:
+    def __init__(self, records: Sequence[Told]) -> None:
         self.records = records
         self.is_done = Event()
         self.is_stored = False
 
 
-def take_records(place: IndexPlace, records: Iterable[NativeRecord]) -> Fates:
+def take_records(place: IndexPlace, records: Iterable[Told]) -> Fates:
     """Store records and return what became of them; the next pass makes the rows of their sessions.
 
     What has been returned from is on the disk: who sent it may be told so. A session that was removed comes back when
@@ -103,7 +110,7 @@ def take_records(place: IndexPlace, records: Iterable[NativeRecord]) -> Fates:
     Raises:
         sqlite3.Error: the index cannot be written; nothing was stored.
     """
-    together: dict[tuple[str, Signal], list[NativeRecord]] = defaultdict(list)
+    together: dict[tuple[str, Signal], list[Told]] = defaultdict(list)
     for record in records:
         together[record.session_id, _signal(record)].append(record)
     fates = Fates()
@@ -118,15 +125,32 @@ def take_records(place: IndexPlace, records: Iterable[NativeRecord]) -> Fates:
     return fates
 
 
-def _take(connection: Connection, session_id: str, records: Sequence[NativeRecord]) -> int:
-    if records and pruned_ns(connection, session_id):
+def _take(connection: Connection, session_id: str, told: Sequence[Told]) -> int:
+    if told and pruned_ns(connection, session_id):
         forget_pruned(connection, session_id)
-    return add_native(connection, session_id, {record_key(record): pack(record) for record in records})
+    records = {record_key(record): pack(record) for record in told if not isinstance(record, NativePoint)}
+    added = add_native(connection, session_id, records) if records else 0
+    by_series: dict[bytes, list[NativePoint]] = defaultdict(list)
+    for point in told:
+        if isinstance(point, NativePoint):
+            by_series[point.series].append(point)
+    return added + sum(_count(connection, session_id, series, points) for series, points in by_series.items())
 
 
-def _signal(record: NativeRecord) -> Signal:
+def _count(connection: Connection, session_id: str, series: bytes, points: list[NativePoint]) -> int:
+    """Keep what a series needs of what it had and of what came."""
+    for data in native_points(connection, session_id, series):
+        with suppress(msgspec.MsgspecError):  # another version stored it
+            points.append(unpack_point(data))
+    needed = {point_key(point): pack_point(point) for point in needed_points(points)}
+    return put_points(connection, session_id, series, needed)
+
+
+def _signal(record: Told) -> Signal:
+    if isinstance(record, NativePoint):
+        return Signal.METRICS
     return Signal.TRACES if isinstance(record, NativeSpan) else Signal.LOGS
 
 
-def _ended_ns(record: NativeRecord) -> int:
+def _ended_ns(record: Told) -> int:
     return record.end_ns if isinstance(record, NativeSpan) else record.time_ns
