@@ -18,7 +18,7 @@ from tests.stack.composed import Service, image_environment, probe, resolve
 from tests.stack.exports import Reader, money, stats
 from tools.history import Copy, last_time, plan, write_copy
 from tools.stack.configured import LOOPBACK, local
-from tools.stack.servers import Server
+from tools.stack.servers import Server, free_port
 from tools.stack.stack import Stack
 from tools.stack.stores import eventually
 
@@ -26,6 +26,7 @@ RUN = "2.1.329/basic"
 COST = "coding_agent_cost_USD_total"
 LISTED = {"coding_agent_call_source": '!="unrecorded"'}
 INSIDE = "0.0.0.0:9465"
+INSIDE_GRPC, INSIDE_HTTP = "0.0.0.0:4317", "0.0.0.0:4318"
 
 
 class Bridge:
@@ -40,7 +41,10 @@ class Bridge:
             "CLAUDE_CONFIG_DIR": str(self.transcripts.parent),
             "OTEL_BRIDGE_DATA_DIR": str(folder / "data"),
         }
-        words = (f"0.0.0.0:{self.port}" if word == INSIDE else word for word in self.service["command"])
+        grpc_port, http_port = free_port(), free_port()
+        self.grpc, self.http = local(grpc_port), f"http://{local(http_port)}"
+        ports = {INSIDE: self.port, INSIDE_GRPC: grpc_port, INSIDE_HTTP: http_port}
+        words = [f"0.0.0.0:{ports[word]}" if word in ports else word for word in self.service["command"]]
         self.url = f"http://{local(self.port)}"
         command = [sys.executable, "-m", "otel_bridge", *words]
         self.server = Server("bridge", command, folder, f"{self.url}/healthz", self.environment)

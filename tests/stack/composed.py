@@ -16,6 +16,8 @@ from tools.stack.programs import SOURCES
 ROOT = SOURCES.parents[1]
 FILE = ROOT / "docker-compose.yml"
 PASSWORD = "correct horse"
+TOKEN = "battery staple"
+SECRETS = {"GRAFANA_ADMIN_PASSWORD": PASSWORD, "OTEL_BRIDGE_RECEIVE_TOKEN": TOKEN}
 
 Service = dict[str, Any]
 
@@ -35,7 +37,7 @@ def compose(*arguments: str, file: Path = FILE, **env: str) -> subprocess.Comple
 
 def resolve(**env: str) -> dict[str, Service]:
     """Return the services of all profiles as they would run."""
-    done = compose("--profile", "*", "config", "--format", "json", GRAFANA_ADMIN_PASSWORD=PASSWORD, **env)
+    done = compose("--profile", "*", "config", "--format", "json", **SECRETS | env)
     assert (done.returncode, done.stderr) == (0, "")
     services: dict[str, Service] = json.loads(done.stdout)["services"]
     return services

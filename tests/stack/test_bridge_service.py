@@ -14,9 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cli.commands import run, run_json
 from tests.stack.bridge import COST, LISTED, Bridge, own_environment
-from tests.stack.composed import ROOT, resolve
+from tests.stack.composed import ROOT, TOKEN, resolve
 from tests.stack.conftest import start_stack
 from tests.stack.exports import Reader, money
+from tests.stack.otlp import send_grpc, send_http, spans
 from tools.stack.configured import local
 from tools.stack.servers import Server, free_port
 from tools.stack.stack import Stack
@@ -95,6 +96,24 @@ def test_no_session_is_counted_by_a_scrape_too(bridge: Bridge) -> None:
 def test_it_answers_to_the_name_that_prometheus_calls(bridge: Bridge) -> None:
     with urlopen(Request(f"{bridge.url}/metrics", headers={"Host": "bridge:9465"}), timeout=10) as reply:
         assert b"\notel_bridge_sessions " in reply.read()
+
+
+def test_clients_are_heard_who_know_the_token(bridge: Bridge) -> None:
+    """On both ways in; what no agent sent goes on to the stores as it came."""
+    now, known = time.time(), {"authorization": f"Bearer {TOKEN}"}
+    request = spans("a client", now, 3)
+    assert send_http(bridge.http, request).status == 401
+    assert send_grpc(bridge.grpc, request, {"authorization": "Bearer guess"}).status == "UNAUTHENTICATED"
+    assert bridge.stack.trace_store.spans("a client", now - 60, now + 60) == []
+    assert send_http(bridge.http, request, known).status == 200
+    assert send_grpc(bridge.grpc, spans("a client", now, 2, key="over gRPC"), known).status == "OK"
+    found = eventually(
+        lambda: bridge.stack.trace_store.spans("a client", now - 60, now + 60), lambda each: len(each) >= 5, within_s=30
+    )
+    assert len(found) == 5
+    assert bridge.scraped(f'otel_bridge_receive_refused_total{{{SCRAPED},reason="unauthenticated"}}', "2") == "2"
+    passed_on = f'otel_bridge_receive_items_total{{{SCRAPED},signal="traces",fate="passed_on"}}'
+    assert bridge.scraped(passed_on, "5") == "5"
 
 
 def test_other_commands_answer_beside_it(bridge: Bridge) -> None:

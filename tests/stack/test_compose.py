@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 import yaml
 
+from otel_bridge.receiving.listening import DEFAULTS
 from tests.stack.composed import (
     FILE,
     PASSWORD,
     ROOT,
+    SECRETS,
+    TOKEN,
     Service,
     binds,
     compose,
@@ -48,7 +51,7 @@ def written() -> dict[str, Any]:
 
 def test_compose_finds_nothing_wrong() -> None:
     """Not even a warning."""
-    done = compose("config", "--quiet", GRAFANA_ADMIN_PASSWORD=PASSWORD)
+    done = compose("config", "--quiet", **SECRETS)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -56,17 +59,54 @@ def test_compose_would_find_a_misspelt_key(tmp_path: Path) -> None:
     """The parser is a strict one."""
     wrong = tmp_path / "docker-compose.yml"
     wrong.write_text(FILE.read_text(encoding="utf-8").replace("cap_drop:", "cap_dorp:"))
-    done = compose("config", "--quiet", file=wrong, GRAFANA_ADMIN_PASSWORD=PASSWORD)
+    done = compose("config", "--quiet", file=wrong, **SECRETS)
     assert done.returncode != 0
     assert "cap_dorp" in done.stderr
 
 
-def test_nothing_starts_without_a_password() -> None:
+@pytest.mark.parametrize("missing", SECRETS)
+def test_nothing_starts_without_a_password_and_a_token(missing: str) -> None:
     """The sentence names the variable and says where to find the line that makes one."""
-    done = compose("config", "--quiet")
-    assert done.returncode != 0
-    assert "GRAFANA_ADMIN_PASSWORD" in done.stderr
-    assert ".env" in done.stderr
+    for given in ({}, {missing: ""}):
+        done = compose(
+            "config", "--quiet", **{name: value for name, value in SECRETS.items() if name != missing} | given
+        )
+        assert done.returncode != 0
+        assert missing in done.stderr
+        assert ".env" in done.stderr
+
+
+def test_the_line_for_env_makes_every_secret(tmp_path: Path) -> None:
+    """As it is written at the top of the file; no two runs make the same."""
+    head = FILE.read_text(encoding="utf-8").split("\nname:")[0]
+    (line,) = re.findall(r"#   (printf .*?> \.env)$", head.replace("\\\n#", ""), re.MULTILINE)
+    made = []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        subprocess.run(["sh", "-euc", line], cwd=folder, check=True, timeout=30)
+        made.append(dict(pair.split("=", 1) for pair in (folder / ".env").read_text(encoding="utf-8").splitlines()))
+    assert all(len(each[name]) >= 32 for each in made for name in SECRETS)
+    assert all(made[0][name] != made[1][name] for name in SECRETS)
+    assert set(made[0]) == {*SECRETS, "OTEL_BRIDGE_UID"}
+
+
+def test_the_bridge_takes_from_clients_who_know_the_token(services: dict[str, Service]) -> None:
+    """Where clients send by default, on this machine; the token is that of .env."""
+    bridge = services["bridge"]
+    assert bridge["environment"]["OTEL_BRIDGE_RECEIVE_TOKEN"] == TOKEN
+    words = bridge["command"]
+    listening = {option: words[words.index(option) + 1] for option in DEFAULTS}
+    ports = {int(port["target"]): ("127.0.0.1", int(port["published"])) for port in bridge["ports"]}
+    for option, default in DEFAULTS.items():
+        host, port = default.split(":")
+        assert listening[option] == f"0.0.0.0:{port}"
+        assert ports[int(port)] == (host, int(port))
+
+
+def test_nobody_else_has_the_token(services: dict[str, Service]) -> None:
+    """Only who asks for it."""
+    assert {name for name, service in services.items() if TOKEN in str(service)} == {"bridge"}
 
 
 def test_there_is_no_default_password_and_no_anonymous_viewer(services: dict[str, Service]) -> None:
@@ -85,11 +125,11 @@ def test_ports_are_published_on_loopback_only(services: dict[str, Service]) -> N
 
 
 def test_each_program_is_published_where_the_documentation_says(services: dict[str, Service]) -> None:
-    """Tempo takes spans from the collector alone; 4317 and 4318 are the bridge's."""
+    """Tempo takes spans from the collector alone, and clients send to the bridge."""
     ports = {name: sorted(port for _, port in published(service)) for name, service in services.items()}
     assert {name: found for name, found in ports.items() if found} == {
         "alertmanager": [9093],
-        "bridge": [9465],
+        "bridge": [4317, 4318, 9465],
         "collector": [14317, 14318],
         "grafana": [3000],
         "prometheus": [9090],
@@ -99,8 +139,9 @@ def test_each_program_is_published_where_the_documentation_says(services: dict[s
 
 def test_ports_can_be_moved() -> None:
     """Another program may be there already; links follow."""
-    moved = resolve(BRIDGE_PORT="9466", GRAFANA_PORT="3333", PROMETHEUS_PORT="9999")
-    assert list(published(moved["bridge"])) == [("127.0.0.1", 9466)]
+    receiver = {"RECEIVE_GRPC_PORT": "5317", "RECEIVE_HTTP_PORT": "5318"}
+    moved = resolve(BRIDGE_PORT="9466", GRAFANA_PORT="3333", PROMETHEUS_PORT="9999", **receiver)
+    assert list(published(moved["bridge"])) == [("127.0.0.1", port) for port in (9466, 5317, 5318)]
     assert list(published(moved["grafana"])) == [("127.0.0.1", 3333)]
     assert moved["grafana"]["environment"]["GF_SERVER_ROOT_URL"] == "http://localhost:3333"
     assert "--web.external-url=http://localhost:9999" in moved["prometheus"]["command"]
@@ -268,7 +309,8 @@ def test_programs_are_called_by_the_names_of_services(services: dict[str, Servic
     hosts = set(re.findall(r"([a-z]+):\d{4,5}\b", text))
     assert hosts - {"localhost"} <= set(services)
     assert {"tempo", "prometheus", "collector", "alertmanager", "bridge"} <= hosts
-    (listening,) = (word for word in services["bridge"]["command"] if word.startswith("0.0.0.0:"))
+    words = services["bridge"]["command"]
+    listening = words[words.index("--listen") + 1]
     assert listening.replace("0.0.0.0", "bridge") in text
 
 
@@ -306,14 +348,14 @@ def test_the_demo_runs_only_when_asked_for_and_sees_no_transcripts(services: dic
     assert demo["profiles"] == ["demo"]
     assert demo["command"] == ["export", "--or-samples", "--no-store"]
     assert "volumes" not in demo
-    plain = compose("config", "--services", GRAFANA_ADMIN_PASSWORD=PASSWORD).stdout.split()
+    plain = compose("config", "--services", **SECRETS).stdout.split()
     assert set(plain) == set(services) - {"demo"}
 
 
 def test_senders_send_where_the_collector_listens(services: dict[str, Service]) -> None:
     """Spans and metrics; events have no store in this stack, and so no endpoint."""
     for name in ("bridge", "demo"):
-        ways = {key: value for key, value in services[name]["environment"].items() if key.startswith("OTEL_")}
+        ways = {key: value for key, value in services[name]["environment"].items() if key.startswith("OTEL_EXPORTER_")}
         assert ways == {
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:14318/v1/traces",
             "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://collector:14318/v1/metrics",
