@@ -1,4 +1,4 @@
-"""Where bytes are written: a stream that has them at once, or a file that appears as a whole or not at all (I/O)."""
+"""Where bytes are written: a stream that has them at once, a file that appears whole or not at all, or grows (I/O)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO, Protocol
 
 from otel_bridge.errors import WriteError
@@ -78,6 +79,52 @@ class NewFile:
         with suppress(OSError):
             self._file.close()
             self._partial.unlink(missing_ok=True)
+
+
+class GrowingFile:
+    """A file that is appended to, or the standard output; any number of threads may write.
+
+    Written means that the system has it: a power cut may lose it.
+    """
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        """``file`` must not buffer."""
+        self._file = file
+        self._name = name
+        self._lock = Lock()
+
+    def write(self, data: bytes) -> None:
+        """Append all of the bytes or, where the file can be cut, none."""
+        left = memoryview(data)
+        with _explained(self._name), self._lock:
+            try:
+                while left:
+                    left = left[self._file.write(left) :]
+            except OSError:
+                if len(left) < len(data):
+                    with suppress(OSError):
+                        written = len(data) - len(left)
+                        os.ftruncate(self._file.fileno(), os.fstat(self._file.fileno()).st_size - written)
+                raise
+
+    def publish(self) -> None:
+        """Do nothing: what is written is there."""
+
+    def discard(self) -> None:
+        """Do nothing: what is written stays."""
+
+    def close(self) -> None:
+        """Close the file; never raises."""
+        with suppress(OSError):
+            self._file.close()
+
+
+def open_growing(target: str) -> GrowingFile:
+    """Open a file to append to, or the standard output for ``-``. WriteError if it cannot be written."""
+    if target == "-":
+        return GrowingFile(open(sys.stdout.fileno(), "wb", buffering=0, closefd=False), "<stdout>")
+    with _explained(target):
+        return GrowingFile(Path(target).open("ab", buffering=0), target)
 
 
 def open_output(target: str | Path, *, mode: int | None = None) -> Output:

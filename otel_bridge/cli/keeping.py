@@ -26,6 +26,7 @@ from otel_bridge.cli.options import paths_argument, samples_option
 from otel_bridge.cli.printable import say
 from otel_bridge.cli.shipping import target_of
 from otel_bridge.convert import ConvertOptions
+from otel_bridge.output import GrowingFile
 from otel_bridge.pipeline.index.keeping import Target
 from otel_bridge.pipeline.index.passes import IndexOptions
 from otel_bridge.pipeline.index.shipping import ShipOptions
@@ -51,6 +52,8 @@ class Keeping(Struct, frozen=True):
     only: tuple[str, ...]
     with_paths: bool
     idle_minutes: int
+    file: str | None = None
+    """Where spans, events and metrics are appended, too or instead."""
 
     def source(self) -> Source:
         """Return the folders to read and the index to keep."""
@@ -70,11 +73,11 @@ class Keeping(Struct, frozen=True):
         Raises:
             UsageError: an endpoint makes no sense.
         """
-        if not has_destination(environment(), self.endpoint):
+        if self.file is None and not has_destination(environment(), self.endpoint):
             return None
         signals = tuple(map(Signal, self.only)) or tuple(Signal)
         return destination(
-            environment(), signals, endpoint=self.endpoint, protocol=self.protocol, file=None, to_console=False
+            environment(), signals, endpoint=self.endpoint, protocol=self.protocol, file=self.file, to_console=False
         )
 
     def next_hops(self, to: Destination) -> list[OtlpConfig]:
@@ -89,17 +92,27 @@ class Keeping(Struct, frozen=True):
         tell: Callable[[str], None] = say,
         notify: Callable[[str], None] = say,
         is_modest: bool = False,
+        file: GrowingFile | None = None,
     ) -> Target:
-        """Return the target of the ledger; a signal that its endpoint knows nothing of is left out, which is told."""
+        """Return the target of the ledger; a signal that its endpoint knows nothing of is left out, which is told.
+
+        ``file`` is the open one of ``self.file``.
+        """
         reachable = to if self.only else without_missing_pipelines(to, within_s=_ASK_S if is_modest else math.inf)
         for sentence in reachable.nowhere:
             tell(f"! {sentence}")
         options = ShipOptions(
             self.convert_options(),
-            tuple(config.signal for config in reachable.otlp),
+            tuple(config.signal for config in reachable.otlp) if to.otlp else tuple(Signal),
             self.idle_minutes * _NS_PER_MINUTE,
         )
-        return target_of(reachable, options, give_up_s=give_up_s, notify=notify, is_modest=is_modest)
+        return target_of(reachable, options, give_up_s=give_up_s, notify=notify, is_modest=is_modest, file=file)
+
+
+idle_option = click.option(
+    "--idle", "idle_minutes", type=click.IntRange(min=1, max=30), default=30, show_default=True, metavar="MINUTES",
+    help="Send a turn that is not over after so long without activity.",
+)  # fmt: skip
 
 
 def keeping_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -107,7 +120,7 @@ def keeping_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def with_keeping(**options: Any) -> Any:
-        own = {name: options.pop(name) for name in Keeping.__struct_fields__}
+        own = {name: options.pop(name) for name in Keeping.__struct_fields__ if name in options}
         return function(keeping=Keeping(**own), **options)
 
     for option in reversed((
@@ -120,8 +133,7 @@ def keeping_options(function: Callable[..., Any]) -> Callable[..., Any]:
         protocol_option,
         only_option,
         with_paths_option,
-        click.option("--idle", "idle_minutes", type=click.IntRange(min=1, max=30), default=30, show_default=True,
-                     metavar="MINUTES", help="Send a turn that is not over after so long without activity."),
+        idle_option,
     )):  # fmt: skip
         with_keeping = option(with_keeping)
     return with_keeping

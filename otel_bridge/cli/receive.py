@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from otel_bridge.cli.destination import Destination, endpoint_option, protocol_option, without_missing_pipelines
+from otel_bridge.cli.destination import (
+    Destination,
+    endpoint_option,
+    protocol_option,
+    with_paths_option,
+    without_missing_pipelines,
+)
 from otel_bridge.cli.ending import until_signal
-from otel_bridge.cli.listening import Listening, listening_options, where
+from otel_bridge.cli.indexed import data_dir_option
+from otel_bridge.cli.keeping import Keeping, idle_option
+from otel_bridge.cli.listening import Listening, listening_options
 from otel_bridge.cli.printable import say
-from otel_bridge.errors import UsageError
+from otel_bridge.cli.receiving import account, receiving
+from otel_bridge.cli.service import run_receiver
+from otel_bridge.errors import UsageError, WriteError
+from otel_bridge.output import GrowingFile, open_growing
+from otel_bridge.pipeline.index.keeping import Keeper
 from otel_bridge.receiving.listening import GRPC, HTTP
 from otel_bridge.settings import environment
 from otel_bridge.sinks.otlp.config import OtlpConfig, names_endpoint, otlp_config
 from otel_bridge.telemetry import Signal
 
 if TYPE_CHECKING:
-    from otel_bridge.receiving.counters import Tally
+    from otel_bridge.receiving.intake import Intake
     from otel_bridge.receiving.receiver import ReceiverConfig
 
-_KNOWN = frozenset(signal.value for signal in Signal)
 _GRACE_S = 8.0
 """Containers are killed ten seconds after they were asked to end."""
 _ASK_S = 2.0
@@ -33,26 +46,93 @@ _FILES_PER_CONNECTION = 2
 
 @click.command("receive", epilog="Example: otel-bridge receive --endpoint http://localhost:14318")
 @listening_options
+@data_dir_option
 @endpoint_option
 @protocol_option
-@click.option("--to-file", metavar="FILE", help="Append OTLP/JSON lines as the collector does; - for stdout.")
-def command(*, listening: Listening, endpoint: str | None, protocol: str | None, to_file: str | None) -> None:
-    """Take OTLP from other programs and pass it on unchanged, write it to a file, or both.
+@with_paths_option
+@idle_option
+@click.option("--to-file", "file", metavar="FILE", help="Append OTLP/JSON lines as the collector does; - for stdout.")
+@click.option("--unchanged", is_flag=True, help="Convert nothing: pass all of it on as it comes, and keep no index.")
+def command(
+    *,
+    listening: Listening,
+    data_dir: Path | None,
+    endpoint: str | None,
+    protocol: str | None,
+    with_paths: bool,
+    idle_minutes: int,
+    file: str | None,
+    unchanged: bool,
+) -> None:
+    """Take OTLP from other programs, convert what Claude Code says, and pass the rest on unchanged.
 
-    A sender gets the answer of the next hop: nothing is acknowledged that was not taken. While the next hop is away or
-    busy, senders are asked to come again. A signal to end (SIGTERM, Ctrl-C) stops taking, answers what is under way and
-    exits with 0. Other machines can send only where a token or client certificates guard the listener.
+    Claude Code's telemetry becomes sessions in the index, as with `up`, but no transcript is looked at; what they are
+    as spans, events and metrics goes to the endpoint, to a file, or both. Nothing is acknowledged that is not on the
+    disk or was not taken by the next hop; while that is away, senders of the rest are asked to come again. A signal to
+    end (SIGTERM, Ctrl-C) stops taking, sends what is held and exits with 0. Other machines can send only where a token
+    or client certificates guard the listener.
     """
-    configs = _next_hops(environment(), endpoint, protocol, is_local=to_file is not None)
-    if not (configs or to_file):
+    hops = _next_hops(environment(), endpoint, protocol, is_local=file is not None)
+    if not (hops or file):
         raise UsageError(
             "nowhere to pass telemetry on to. Give --endpoint http://localhost:14318 (or set"
             " OTEL_EXPORTER_OTLP_ENDPOINT), or --to-file telemetry.jsonl"
         )
-    config = listening.config(configs)
+    config = listening.config(hops)
     if not (config.grpc or config.http):
         raise UsageError(f"{GRPC} and {HTTP} are both none: give at least one of them an address")
-    _run(config, _with_pipelines(configs), to_file)
+    with ExitStack() as stack:
+        growing = stack.enter_context(_opened(file)) if file else None
+        run = partial(_receiving, config, _with_pipelines(hops), growing, _places(hops, file))
+        if unchanged:
+            with until_signal() as stop, run(_as_it_is):
+                stop.wait()
+        else:
+            keeping = Keeping((), False, data_dir, False, endpoint, protocol, (), with_paths, idle_minutes, file)  # noqa: FBT003
+            run_receiver(keeping, lambda keeper: run(_into(keeper)), growing)
+
+
+@contextmanager
+def _receiving(
+    config: ReceiverConfig,
+    hops: Sequence[OtlpConfig],
+    file: GrowingFile | None,
+    places: str,
+    intake: Callable[[Intake | None], Intake],
+) -> Iterator[None]:
+    """Receive as long as the block runs; then say what was taken."""
+    from otel_bridge.receiving.memory import give_memory_back
+
+    give_memory_back()
+    _allow_files(config.limits.connections * _FILES_PER_CONNECTION)
+    with receiving(config, hops, file=file, intake=intake, grace_s=_GRACE_S) as receiver:
+        for signal in sorted(set(Signal) - {hop.signal for hop in hops}) if hops else ():
+            say(f"! no endpoint takes {signal}: what would be passed on of them is refused")
+        say(f"passing on to {places}; Ctrl-C ends it")
+        yield
+    for line in account(receiver.counters.tally()):
+        say(line)
+
+
+def _as_it_is(onward: Intake | None) -> Intake:
+    assert onward is not None, "there is a next hop or a file"
+    return onward
+
+
+def _into(keeper: Keeper) -> Callable[[Intake | None], Intake]:
+    from otel_bridge.pipeline.native_intake import NativeIntake
+
+    return partial(NativeIntake, keeper.inbox)
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[GrowingFile]:
+    try:
+        growing = open_growing(file)
+    except WriteError as error:
+        raise UsageError(f"--to-file {error}") from None
+    with closing(growing):
+        yield growing
 
 
 def _with_pipelines(configs: Sequence[OtlpConfig]) -> list[OtlpConfig]:
@@ -74,63 +154,9 @@ def _next_hops(
     ]
 
 
-def _run(config: ReceiverConfig, configs: Sequence[OtlpConfig], to_file: str | None) -> None:
-    from otel_bridge.receiving.file_intake import in_turn, open_file_intake
-    from otel_bridge.receiving.intake import Intake
-    from otel_bridge.receiving.memory import give_memory_back
-    from otel_bridge.receiving.other_relay import open_other_relay
-    from otel_bridge.receiving.receiver import Receiver
-    from otel_bridge.receiving.relay import open_relay
-
-    give_memory_back()
-    _allow_files(config.limits.connections * _FILES_PER_CONNECTION)
-    with ExitStack() as closing:
-        intakes: list[Intake] = []
-        if configs:
-            relay = open_relay(configs, config.limits.workers)
-            closing.callback(relay.close)
-            intakes.append(relay)
-        if to_file:
-            file = open_file_intake(to_file)
-            closing.callback(file.close)
-            intakes.append(file)
-        others = open_other_relay(configs[0], config.limits.workers) if configs else None
-        if others:
-            closing.callback(others.close)
-        receiver = Receiver(config, in_turn(intakes), others=others)
-        with until_signal() as stop:
-            receiver.start()
-            say(f"receiving {where(receiver.grpc_address, receiver.http_address, is_tls=config.tls is not None)}")
-            for signal in sorted(set(Signal) - {hop.signal for hop in configs}) if configs else ():
-                say(f"! no endpoint takes {signal}: senders are told to drop them")
-            say(f"passing on to {', '.join(_places(configs, to_file))}; Ctrl-C ends it")
-            stop.wait()
-        receiver.stop(_GRACE_S)
-        for line in account(receiver.counters.tally()):
-            say(line)
-
-
-def _places(configs: Sequence[OtlpConfig], to_file: str | None) -> list[str]:
-    named = [*(f"{config.target.place} ({config.protocol})" for config in configs), to_file]
-    return list(dict.fromkeys(place for place in named if place))
-
-
-def account(tally: Tally) -> list[str]:
-    """Say what was taken and what not, a line each."""
-    taken = [f"{tally.items[signal]:,} items of {signal}" for signal in Signal if signal in tally.items]
-    taken += [f"{count:,} requests of {name}" for name, count in sorted(tally.requests.items()) if name not in _KNOWN]
-    lines = [f"took {', '.join(taken)}" if taken else "took nothing"]
-    if tally.rejected:
-        lines.append(f"! of these rejected: {_listed({str(name): count for name, count in tally.rejected.items()})}")
-    if tally.put_off:
-        lines.append(f"! requests to be sent again: {_listed(tally.put_off)}")
-    if tally.refused:
-        lines.append(f"! requests refused for good: {_listed(tally.refused)}")
-    return lines
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {word}" for word, count in sorted(counts.items()))
+def _places(configs: Sequence[OtlpConfig], file: str | None) -> str:
+    named = [*(f"{config.target.place} ({config.protocol})" for config in configs), file]
+    return ", ".join(dict.fromkeys(place for place in named if place))
 
 
 def _allow_files(wanted: int) -> None:

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, partial
 from pathlib import Path
 from threading import Event
 
 import click
 
+from otel_bridge.cli.destination import Destination
 from otel_bridge.cli.ending import until_signal
-from otel_bridge.cli.indexed import Source, holder
+from otel_bridge.cli.indexed import Source, holder, index_path
 from otel_bridge.cli.keeping import Keeping
 from otel_bridge.cli.options import Seconds
 from otel_bridge.cli.printable import say
 from otel_bridge.cli.progress import progress_bars
+from otel_bridge.output import GrowingFile
 from otel_bridge.pipeline.index.events import file_events
-from otel_bridge.pipeline.index.keeping import Keeper
+from otel_bridge.pipeline.index.keeping import Keeper, Target
 from otel_bridge.pipeline.index.opening import writing_when_possible
+from otel_bridge.pipeline.index.passes import IndexOptions
 from otel_bridge.settings import environment, present_roots, worker_count
 
+_LOOK_EVERY_S = 30
+"""Turns may be over, or idle for long enough, without anybody telling."""
+
 look_every_option = click.option(
-    "--look-every", "look_every_s", type=Seconds(min=1), default=30, show_default=True, metavar="SECONDS",
+    "--look-every", "look_every_s", type=Seconds(min=1), default=_LOOK_EVERY_S, show_default=True, metavar="SECONDS",
     help="Look at all files so often, whatever events say.",
 )  # fmt: skip
 
@@ -53,30 +59,64 @@ def run_service(
         UsageError: an endpoint makes no sense.
     """
     to, source = keeping.destination(), keeping.source()
-    with writing_when_possible(source.path, holder=holder(command), notify=cache(_warn)) as place:
-        keeper = Keeper(
-            place,
-            lambda: _roots(keeping, source),
-            options=keeping.index_options(worker_count()),
-            clock=time.time_ns,
-            notify=lambda line: say(f"! {line}"),
-        )
+    options = keeping.index_options(worker_count())
+    with _keeper(source.path, lambda: _roots(keeping, source), options, command=command) as keeper:
+        with progress_bars("indexing") as (set_progress,):
+            keeper.look(set_progress)
+        keeper.options = keeping.index_options(1)
+        keeper.find_target = _finding(keeping, to, cache(say))
+        with serve(keeper, source), until_signal() as stop:
+            say(f"watching {', '.join(map(str, source.roots)) or 'for transcripts to come'}; Ctrl-C ends it")
+            _watch(keeper, lambda: _roots(keeping, source), stop, look_every_s)
+
+
+def run_receiver(
+    keeping: Keeping, serve: Callable[[Keeper], AbstractContextManager[object]], file: GrowingFile | None
+) -> None:
+    """Take in what is received into an index that no file fills, and send it on, until a signal ends it.
+
+    In the end all that is held is sent. Of signals that an endpoint does not know nothing is said: whoever passes the
+    rest on has. Raises as ``run_service``.
+    """
+    to, options = keeping.destination(), keeping.index_options(1)
+    with _keeper(index_path(keeping.data_dir), None, options, command="receive") as keeper:
+        keeper.find_target = _finding(keeping, to, _be_quiet, file)
+        with serve(keeper), until_signal() as stop:
+            looked_s = time.monotonic()
+            while not stop.is_set():
+                is_due = time.monotonic() - looked_s >= _LOOK_EVERY_S
+                looked_s = time.monotonic() if is_due else looked_s
+                keeper.round(None if is_due else ())
+                keeper.inbox.wait(_WAKE_S)
+            keeper.flush()
+
+
+@contextmanager
+def _keeper(
+    path: Path, roots: Callable[[], Sequence[Path]] | None, options: IndexOptions, *, command: str
+) -> Iterator[Keeper]:
+    with writing_when_possible(path, holder=holder(command), notify=cache(_warn)) as place:
+        keeper = Keeper(place, roots, options=options, clock=time.time_ns, notify=_warn)
         try:
-            with progress_bars("indexing") as (set_progress,):
-                keeper.look(set_progress)
-            keeper.options = keeping.index_options(1)
-            if to is not None:
-                keeper.find_target = partial(
-                    keeping.target, to, give_up_s=_GIVE_UP_S, tell=cache(say), notify=lambda _: None, is_modest=True
-                )
-            with serve(keeper, source), until_signal() as stop:
-                say(f"watching {', '.join(map(str, source.roots)) or 'for transcripts to come'}; Ctrl-C ends it")
-                _run(keeper, lambda: _roots(keeping, source), stop, look_every_s)
+            yield keeper
         finally:
             keeper.place.connection.close()
 
 
-def _run(keeper: Keeper, roots: Callable[[], list[Path]], stop: Event, look_every_s: float) -> None:
+def _finding(
+    keeping: Keeping, to: Destination | None, tell: Callable[[str], None], file: GrowingFile | None = None
+) -> Callable[[], Target] | None:
+    """Return what finds the target; of one that is away the keeper tells."""
+    if to is None:
+        return None
+    return partial(keeping.target, to, give_up_s=_GIVE_UP_S, tell=tell, notify=_be_quiet, is_modest=True, file=file)
+
+
+def _be_quiet(_: str) -> None:
+    return
+
+
+def _watch(keeper: Keeper, roots: Callable[[], list[Path]], stop: Event, look_every_s: float) -> None:
     warn_once = cache(_warn)
     while not stop.is_set():
         watched = roots()

@@ -9,13 +9,17 @@ from otel_bridge.cli.destination import Destination, open_sink
 from otel_bridge.cli.printable import say
 from otel_bridge.cli.progress import progress_bars
 from otel_bridge.errors import DeliveryError
+from otel_bridge.output import GrowingFile
 from otel_bridge.pipeline.export import ExportSummary
 from otel_bridge.pipeline.index.keeping import Target
-from otel_bridge.pipeline.index.ledger import Item, Ledger
+from otel_bridge.pipeline.index.ledger import Ledger
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.shipping import ShipOptions, Shipper
 from otel_bridge.pipeline.sessions import Library
+from otel_bridge.semconv import SCOPE
 from otel_bridge.sinks import Sink
+from otel_bridge.sinks.file import FileSink
+from otel_bridge.sinks.otlp.delivery import OnSettled
 from otel_bridge.telemetry import Signal
 
 
@@ -26,13 +30,22 @@ def target_of(
     give_up_s: float,
     notify: Callable[[str], None] = say,
     is_modest: bool = False,
+    file: GrowingFile | None = None,
 ) -> Target:
-    """Return the endpoints of a destination as a target of the ledger."""
+    """Return the endpoints of a destination as a target of the ledger; without any, the file.
 
-    def open_target(on_settled: Callable[[Signal, Sequence[Item]], None]) -> Sink:
-        return open_sink(to, [], give_up_s=give_up_s, notify=notify, on_settled=on_settled, is_modest=is_modest)
+    A file beside endpoints has what was sent to them, and what was sent again because nobody answered is in it again.
+    """
+
+    def open_target(on_settled: OnSettled) -> Sink:
+        local: list[Sink] = []
+        if file is not None:
+            local.append(FileSink(file, SCOPE) if to.otlp else FileSink(file, SCOPE, on_settled))
+        return open_sink(to, local, give_up_s=give_up_s, notify=notify, on_settled=on_settled, is_modest=is_modest)
 
     places = {config.signal: f"{config.signal} to {config.target.place}" for config in to.otlp}
+    if file is not None and not to.otlp:
+        places = {signal: f"{signal} to {to.file}" for signal in Signal}
     return Target(places, open_target, options)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import click
 
 from otel_bridge.cli.indexed import Source
 from otel_bridge.cli.keeping import Keeping, keeping_options
-from otel_bridge.cli.listening import Listening, listening_options, where
+from otel_bridge.cli.listening import Listening, listening_options
 from otel_bridge.cli.printable import say
+from otel_bridge.cli.receiving import receiving
 from otel_bridge.cli.service import look_every_option, run_service
 from otel_bridge.errors import UsageError
 from otel_bridge.pipeline.index.exposing import RecentPoints, bridge_state
@@ -61,23 +63,13 @@ def command(*, keeping: Keeping, look_every_s: float, listening: Listening, addr
 def _receiving(listening: Listening, next_hops: Sequence[OtlpConfig], inbox: Inbox) -> Iterator[Counters | None]:
     """Take telemetry and count it as long as the block runs; where that cannot be, say so, and do all the rest."""
     from otel_bridge.pipeline.native_intake import NativeIntake
-    from otel_bridge.receiving.receiver import Receiver
-    from otel_bridge.receiving.relay import open_relay
 
     received: Counters | None = None
     with ExitStack() as closing:
         try:
             config = listening.config(next_hops)
-            relay = open_relay(next_hops, config.limits.workers) if next_hops else None
-            if relay is not None:
-                closing.callback(relay.close)
-            receiver = Receiver(config, NativeIntake(inbox, relay))
-            receiver.start()
-            closing.callback(receiver.stop, _GRACE_S)
+            intake = partial(NativeIntake, inbox)
+            received = closing.enter_context(receiving(config, next_hops, intake=intake, grace_s=_GRACE_S)).counters
         except UsageError as error:
             say(f"! not receiving: {error}")
-        else:
-            received = receiver.counters
-            if config.grpc or config.http:
-                say(f"receiving {where(receiver.grpc_address, receiver.http_address, is_tls=config.tls is not None)}")
         yield received

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from otel_bridge.errors import DeliveryError, UsageError, WriteError
 from otel_bridge.output import Output, open_output
@@ -13,6 +14,9 @@ from otel_bridge.sinks.otlp.json import JsonEncoder
 from otel_bridge.sinks.otlp.packing import Limits, Packer, Request
 from otel_bridge.telemetry import Batch, Scope, Signal
 
+if TYPE_CHECKING:
+    from otel_bridge.sinks.otlp.delivery import OnSettled
+
 _LIMITS = Limits(max_items=512)
 """Of one line."""
 
@@ -20,9 +24,11 @@ _LIMITS = Limits(max_items=512)
 class FileSink:
     """Writes the export requests of all signals, one per line; a request written counts as accepted."""
 
-    def __init__(self, output: Output, scope: Scope) -> None:
+    def __init__(self, output: Output, scope: Scope, on_settled: OnSettled = lambda _, __: None) -> None:
+        """``on_settled`` is told of items that were written."""
         self._output = output
         self._scope = scope
+        self._on_settled = on_settled
         self._encoders: dict[Signal, JsonEncoder] = {}
         self._packers: dict[Signal, Packer] = {}
         self._delivery = Delivery()
@@ -66,6 +72,7 @@ class FileSink:
             with _delivering():
                 self._output.write(self._encoders[signal].request(request.groups) + b"\n")
             self._delivery += Delivery({signal: Counts(accepted=len(request))})
+            self._on_settled(signal, request.items)
 
 
 def open_file_sink(target: str | Path, scope: Scope) -> FileSink:

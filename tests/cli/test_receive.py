@@ -8,18 +8,26 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from otel_bridge.cli.receive import account
+from otel_bridge.cli.receiving import account
+from otel_bridge.convert import ConvertOptions, session_spans
+from otel_bridge.pipeline.index.natives import take_records
 from otel_bridge.receiving.counters import Tally
 from otel_bridge.telemetry import Signal
 from tests.cli.commands import environment_of, run
-from tests.cli.receiving import DEADLINE_S, receive
+from tests.cli.receiving import DEADLINE_S, Receiving, receive
+from tests.native import log_requests, metric_requests, native_records, trace_requests
 from tests.otlp_server import ACCEPT, Received, RecordingServer, Reply
+from tests.pipeline.index.world import World
 from tests.receiving.samples import request
 from tests.stack.otlp import Answer, send_grpc, send_http, spans
+
+RUN = "2.1.329/basic"
+RECORDED = (log_requests, trace_requests, metric_requests)
 
 
 def test_what_comes_goes_on_and_into_the_file(tmp_path: Path) -> None:
@@ -71,7 +79,7 @@ def test_a_signal_the_next_hop_does_not_know_is_refused_for_good(tmp_path: Path)
         RecordingServer("http/protobuf", decide) as server,
         receive(tmp_path, "--endpoint", server.endpoint) as running,
     ):
-        assert "! no endpoint takes logs: senders are told to drop them" in running.said
+        assert "! no endpoint takes logs: what would be passed on of them is refused" in running.said
         assert send_http(running.http, request("logs")).status == 400
         assert send_grpc(running.grpc, request("logs")).status == "INVALID_ARGUMENT"
         assert send_http(running.http, request("traces")) == Answer(200)
@@ -88,6 +96,73 @@ def test_a_token_of_the_environment_is_asked_for(tmp_path: Path) -> None:
         assert send_http(running.http, request("traces"), authorization) == Answer(200)
         assert send_grpc(running.grpc, request("traces"), authorization) == Answer("OK")
         assert "secret" not in running.said + running.end()
+
+
+def test_what_claude_code_says_is_converted(tmp_path: Path) -> None:
+    """Its events and spans come out as spans of sessions, each once, and its metrics as ours; the rest as it came."""
+    with RecordingServer("http/protobuf") as server, receive(tmp_path, "--endpoint", server.endpoint) as running:
+        send_recorded(running)
+        assert send_http(running.http, request("traces")) == Answer(200)
+        said = running.end()
+        others = [span.name for scope in request("traces").resource_spans[0].scope_spans for span in scope.spans]
+        names = Counter(span.name.partition(" ")[0] for span in server.spans())
+        assert operations(names) == expected_spans(tmp_path)
+        assert {span.name for span in server.spans()} >= set(others)
+        metrics = {metric.name for received in server.requests for metric in received.metrics}
+        assert {"coding_agent.cost", "coding_agent.native.active_time"} <= metrics
+        assert not any(name.startswith("claude_code.") for name in metrics)
+    assert "of these put into sessions: " in said
+
+
+def test_who_starts_again_sends_nothing_twice(tmp_path: Path) -> None:
+    """The index knows what was taken, of an endpoint as of a file."""
+    target = tmp_path / "out.jsonl"
+    for _ in range(2):
+        with receive(tmp_path, "--to-file", target) as running:
+            send_recorded(running)
+            running.end()
+    sent = [
+        (span["spanId"], span["name"].partition(" ")[0])
+        for line in target.read_text(encoding="utf-8").splitlines()
+        for group in json.loads(line).get("resourceSpans", [])
+        for scope in group["scopeSpans"]
+        for span in scope["spans"]
+    ]
+    assert len(sent) == len(set(sent))
+    assert operations(Counter(name for _, name in sent)) == expected_spans(tmp_path)
+
+
+def test_unchanged_is_what_came(tmp_path: Path) -> None:
+    """Without any index, for who only wants to pass on."""
+    with (
+        RecordingServer("http/protobuf") as server,
+        receive(tmp_path, "--endpoint", server.endpoint, "--unchanged") as running,
+    ):
+        send_recorded(running)
+        running.end()
+        passed_on = [received.message for received in server.requests if received.encoded_bytes]
+    assert passed_on == [message for signal in RECORDED for message in signal(RUN)]
+    assert not list(tmp_path.glob("*.sqlite3"))
+
+
+def send_recorded(running: Receiving) -> None:
+    for requests in RECORDED:
+        for message in requests(RUN):
+            assert send_http(running.http, message) == Answer(200)
+
+
+def expected_spans(folder: Path) -> Counter[str]:
+    """Return how many spans of each operation the recorded client's telemetry is, by the converter alone."""
+    world = World(folder / "expected")
+    take_records(world.place, [record for own in native_records(RUN).values() for record in own])
+    world.update()
+    options = ConvertOptions(include_open=True)
+    batches = (batch for session in world.library() for batch in session_spans(session, options))
+    return operations(Counter(item.name.partition(" ")[0] for batch in batches for item in batch.items))
+
+
+def operations(names: Counter[str]) -> Counter[str]:
+    return Counter({name: names[name] for name in ("invoke_agent", "chat", "execute_tool")})
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from otel_bridge.errors import BridgeError
 from otel_bridge.pipeline.export import ExportSummary
@@ -60,19 +60,21 @@ class Keeper:
     def __init__(
         self,
         place: IndexPlace,
-        roots: Callable[[], Sequence[Path]],
+        roots: Callable[[], Sequence[Path]] | None,
         *,
         options: IndexOptions,
         find_target: Callable[[], Target] | None = None,
         clock: Callable[[], int],
         notify: Callable[[str], None],
     ) -> None:
+        """``roots`` says which folders transcripts are in, ``None`` that no file is ever looked at."""
         self.place = place
         self.options = options
         """How to index. Processes may only be forked before there are threads: later rounds use one worker."""
         self.tally = Tally()
         self.troubles = Troubles(clock, notify)
-        self.roots = roots
+        self.roots = roots or list
+        self._reads_files = roots is not None
         self.find_target = find_target
         """Says where to ship to; ``None`` for nowhere. Asked again while a target is away: it may turn out to know
         fewer signals than it was to be sent."""
@@ -137,6 +139,26 @@ class Keeper:
             self._ship()
         self._leave_shipment()
 
+    def flush(self) -> None:
+        """Store and send all that is held, turns that are not over too: nobody may come to do it later.
+
+        What follows of such a turn joins its trace. What a target does not take stays in the index.
+        """
+        self.inbox.close()
+        self.round(None)
+        if self.find_target is None or not self._is_open or self._damage is not None:
+            return
+        try:
+            if self._shipment is not None:
+                shipment, self._shipment = self._shipment, None
+                self._take_in(shipment.finish())
+            shipper, ledger = self._shipper(self.find_target, idle_ns=0)
+            idle = ledger.idle_sessions(0, self._clock())
+            self._take_in(shipper.ship(ledger.pending(self._clock()), idle=idle))
+            self._count_pending()
+        except (sqlite3.DatabaseError, BridgeError) as error:
+            self._failed(_TARGET, error)
+
     def _leave_shipment(self) -> None:
         if self._shipment is not None:
             self._shipment.abort()
@@ -153,7 +175,7 @@ class Keeper:
                 self.roots(),
                 now_ns=started_ns,
                 options=self.options,
-                changed=changed,
+                changed=changed if self._reads_files else (),
                 progress=progress,
             )
         except (sqlite3.DatabaseError, BridgeError) as error:
@@ -219,16 +241,21 @@ class Keeper:
 
     def _load(self, find_target: Callable[[], Target]) -> Shipment | None:
         """Send a part of what waits on its way; ``None`` where nothing waits."""
-        if self._target is None or _TARGET in self.troubles:
-            self._target = find_target()
-        target, now_ns = self._target, self._clock()
-        ledger = self._ledger_of(target)
-        idle = ledger.idle_sessions(target.options.idle_ns, now_ns)
-        library = StoredLibrary(self.place.connection, now_ns=now_ns, session_ids=())
-        shipper = Shipper(library, ledger, target.open_sink, target.options, now_ns=now_ns)
+        shipper, ledger = self._shipper(find_target)
+        now_ns = self._clock()
+        idle = ledger.idle_sessions(shipper.options.idle_ns, now_ns)
         awaited = ledger.awaited_sessions(now_ns, expects_spans=self.inbox.expects_spans(now_ns))
         waiting = deque(dict.fromkeys(due for due in (*ledger.pending(now_ns), *idle) if due not in awaited))
         return shipper.send_some(waiting, idle) if waiting else None
+
+    def _shipper(self, find_target: Callable[[], Target], *, idle_ns: int | None = None) -> tuple[Shipper, Ledger]:
+        if self._target is None or _TARGET in self.troubles:
+            self._target = find_target()
+        target, now_ns = self._target, self._clock()
+        options = target.options if idle_ns is None else structs.replace(target.options, idle_ns=idle_ns)
+        ledger = self._ledger_of(target)
+        library = StoredLibrary(self.place.connection, now_ns=now_ns, session_ids=())
+        return Shipper(library, ledger, target.open_sink, options, now_ns=now_ns), ledger
 
     def _count_pending(self) -> None:
         assert self._ledger is not None, "what is under way was loaded with it"

@@ -42,6 +42,7 @@ class Inbox:
         self._waiting: SimpleQueue[_Parcel] = SimpleQueue()
         self._last_span_ns = 0
         self._is_closed = False
+        self._arrived = Event()
         self.fates = Fates()
         """What became of all that was put in; never changed, but replaced."""
 
@@ -53,6 +54,10 @@ class Inbox:
     def is_empty(self) -> bool:
         """True while nobody waits."""
         return self._waiting.empty()
+
+    def wait(self, most_s: float) -> None:
+        """Return when somebody waits, or after so long."""
+        self._arrived.wait(most_s)
 
     def expects_spans(self, now_ns: int) -> bool:
         """Tell whether a client sent spans in the last hour: more may come of any session."""
@@ -67,6 +72,7 @@ class Inbox:
             return False
         parcel = _Parcel(records)
         self._waiting.put(parcel)
+        self._arrived.set()
         return parcel.is_done.wait(within_s) and parcel.is_stored
 
     def empty_into(self, place: IndexPlace) -> int:
@@ -76,6 +82,7 @@ class Inbox:
             sqlite3.Error: the index cannot be written; who waits is told so.
         """
         parcels = []
+        self._arrived.clear()
         with suppress(Empty):
             while True:
                 parcels.append(self._waiting.get_nowait())

@@ -69,7 +69,7 @@ class Shipper:
         self._library = library
         self._ledger = ledger
         self._open_sink = open_sink
-        self._options = options
+        self.options = options
         self._now_ns = now_ns
 
     def ship(
@@ -112,7 +112,7 @@ class Shipper:
         """Hand over what the targets lack of a session and return the number of items."""
         signals = [
             signal
-            for signal in self._options.signals
+            for signal in self.options.signals
             if self._ledger.lacking(signal, session_id) or (signal is Signal.TRACES and is_idle)
         ]
         try:
@@ -122,7 +122,7 @@ class Shipper:
                 self._ledger.start(signal, session_id)
                 self._ledger.end(signal, session_id)
             return 0
-        options = self._options.convert
+        options = self.options.convert
         count_session(summary, session, include_open=options.include_open)
         items = 0
         for signal in signals:
@@ -138,4 +138,4 @@ class Shipper:
 
     def _is_idle(self, turn: Turn) -> bool:
         last_ns = max([turn.ended_ns, *(call.ended_ns for call in turn_calls(turn))])
-        return not turn.is_complete and self._now_ns - last_ns >= self._options.idle_ns
+        return not turn.is_complete and self._now_ns - last_ns >= self.options.idle_ns
