@@ -16,6 +16,7 @@ MODULES = {
     "alertmanager": ("github.com/prometheus/alertmanager", "v{version}"),
     "jaeger": ("github.com/jaegertracing/jaeger", "v{version}"),
     "docker-compose": ("github.com/docker/compose/v2", "v{version}"),
+    "kubernetes-check": ("k8s.io/client-go", "v{version}"),
 }
 TOLD = {
     "otelcol": ("otelcol", "--version"),
