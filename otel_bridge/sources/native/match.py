@@ -8,7 +8,9 @@ from otel_bridge.model import ModelCall, ToolCall, Turn
 from otel_bridge.sources.native.pairs import nearest_pairs
 
 CALL_REACH_NS = (-5_000_000, 500_000_000)
-"""How long after the last line of a call its event may be stamped; before it only by jitter of the clock."""
+"""How long after the last line of a call its event is stamped; before it only by jitter of the clock."""
+LATE_CALL_REACH_NS = (-5_000_000, 10_000_000_000)
+"""The same on a machine so busy that the client comes to it late (seen in 2.0.30: 0.7 s)."""
 COUNTS_RIGHTLY_SINCE = (2, 1, 50)
 TOOL_REACH_NS = (-500_000_000, 500_000_000)
 """How far a tool's event may be from the line of its result."""
@@ -22,7 +24,8 @@ def call_pairs(recorded: Iterable[ModelCall], native: Sequence[ModelCall]) -> di
     By request id where both have one (2.1.181+), and then never by time: parallel sub-agents would be mixed up.
     Else the same model and the nearest end, one to one. Clients that count prompts rightly (2.1.50) get the pairs with
     equal prompts first: of two calls that end within a millisecond, one a sub-agent's, time alone may take the wrong
-    one. Older ones count prompts twice (1.0.60) or not at all (2.0.30), there only time is left, and enough.
+    one. Older ones count prompts twice (1.0.60) or not at all (2.0.30), there only time is left, and enough. What is
+    left over then is paired from further away, where the line was written while the request of the event was running.
     """
     own = sorted(recorded, key=lambda call: (call.ended_ns, call.key))
     named = {call.request_id: call for call in native if call.request_id is not None}
@@ -34,12 +37,16 @@ def call_pairs(recorded: Iterable[ModelCall], native: Sequence[ModelCall]) -> di
         if call.key not in pairs and call.request_id is not None and call.request_id in named:
             pairs[call.key] = named.pop(call.request_id)
     told = sorted(native, key=lambda call: (call.ended_ns, call.key))
-    for is_pair in (_has_same_prompt, _has_same_model):
+    for is_pair, reach_ns in (
+        (_has_same_prompt, CALL_REACH_NS),
+        (_has_same_model, CALL_REACH_NS),
+        (_was_written_while_running, LATE_CALL_REACH_NS),
+    ):
         taken = {event.key for event in pairs.values()}
         for call, event in nearest_pairs(
             [(call.ended_ns, call) for call in own if call.key not in pairs],
             [(event.ended_ns, event) for event in told if event.key not in taken],
-            CALL_REACH_NS,
+            reach_ns,
             is_pair,
         ):
             pairs[call.key] = event
@@ -48,6 +55,10 @@ def call_pairs(recorded: Iterable[ModelCall], native: Sequence[ModelCall]) -> di
 
 def _has_same_model(call: ModelCall, event: ModelCall) -> bool:
     return call.model == event.model and (call.request_id is None or event.request_id is None)
+
+
+def _was_written_while_running(call: ModelCall, event: ModelCall) -> bool:
+    return event.started_ns <= call.ended_ns and _has_same_model(call, event)
 
 
 def _has_same_prompt(call: ModelCall, event: ModelCall) -> bool:

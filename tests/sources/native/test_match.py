@@ -43,8 +43,30 @@ def test_time_decides_where_one_side_has_no_id() -> None:
     own = [recorded("m1", 10)]
     assert paired(own, [told("e1", 10.4), told("e2", 10.1), told("e3", 10.0, model="other")]) == {"m1": "e2"}
     assert paired(own, [told("e1", 9.996)]) == {"m1": "e1"}
-    assert paired(own, [told("e1", 9.99), told("e2", 10.6)]) == {}
+    assert paired(own, [told("e1", 9.99), running("e2", 10.1, 10.6)]) == {}
     assert paired(own, [told("e1", 10.1, request_id="r9")]) == {"m1": "e1"}
+
+
+def test_a_busy_client_reports_late() -> None:
+    """An event up to 10 s after the line is its own if the request ran when the line was written, and nobody's else."""
+    own = [recorded("m1", 10)]
+    assert paired(own, [running("e1", 9.2, 10.7)]) == {"m1": "e1"}
+    assert paired(own, [running("e1", 9.2, 19.9), running("e2", 9.8, 14)]) == {"m1": "e2"}
+    assert paired(own, [running("e1", 10.1, 10.7)]) == {}
+    assert paired(own, [running("e1", 9.2, 20.1)]) == {}
+    assert paired(own, [running("e1", 9.2, 10.7, model="other")]) == {}
+
+
+def test_who_reports_in_time_goes_first() -> None:
+    """A late event never takes a call from the event that came at once."""
+    assert paired([recorded("m1", 10)], [running("e1", 9, 10.4), running("e2", 9, 10.6)]) == {"m1": "e1"}
+    own = [recorded("m1", 10), recorded("m2", 10.5)]
+    assert paired(own, [running("e1", 9, 10.6), running("e2", 9, 10.9)]) == {"m2": "e1", "m1": "e2"}
+
+
+def running(key: str, started_s: float, ended_s: float, **facts: Any) -> ModelCall:
+    """Return a call as telemetry has it that took that long."""
+    return model_call(key, at_s=started_s, for_s=ended_s - started_s, request_id=None, message_id="", **facts)
 
 
 def test_each_event_is_taken_once() -> None:
