@@ -1,7 +1,8 @@
-"""Placement B with everything real: client → collector → two bridges → collector → stores.
+"""Placement B with everything real: client → collector → bridges → collector → stores, with the shipped layers.
 
-The collector has the shipped layers, the bridges know sessions by what the client tells alone. What must come out is
-what the client itself said: one span for each of its requests, under its own id, and its own cost to the last digit.
+Two bridges know sessions by what the client tells alone. What must come out is what the client itself said: one span
+for each of its requests, under its own id, and its own cost to the last digit. One bridge that has transcripts as well
+must tell what an index tells that is given both.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tests.stack.conftest import start_stack
 from tests.stack.exports import Reader, money
 from tests.stack.otlp import counter, send_http, spans
 from tests.stack.recorded import SIGNALS, Recording, value_of
+from tests.stack.test_natives import Client, chats, told_at_once
 from tools.stack import configured
 from tools.stack.configured import local
 from tools.stack.servers import Server, free_port
@@ -35,10 +37,12 @@ pytestmark = pytest.mark.slow
 
 TOKEN = "let-me-in"
 COST = "coding_agent_cost_USD_total"
-LAYERS = ("agent.yaml", "front.yaml", "front-bridges.yaml")
+LAYERS = ("agent.yaml", "front.yaml")
 CALM = ("2.1.329/turns", "2.1.181/basic")
 STORMY = ("2.1.181/turns", "2.1.329/basic")
 """Runs with sessions of either bridge."""
+WRITTEN = "2.1.329/compact"
+"""A run with transcripts, of a session that no other has."""
 WITHIN_S = 60.0
 QUIET_S = 1.0
 """What goes round comes back within milliseconds."""
@@ -46,12 +50,13 @@ OTHER = "another program"
 
 
 class Bridge:
-    """A running `up` without transcripts, which sends to a collector."""
+    """A running `up`, which sends to a collector."""
 
     def __init__(self, folder: Path, endpoint: str, port: int) -> None:
         own = local(free_port())
         options = ["--grpc", "none", "--http", local(port), "--listen", own, "--endpoint", endpoint]
-        (folder / "client" / "projects").mkdir(parents=True)
+        self.projects = folder / "client" / "projects"
+        self.projects.mkdir(parents=True)
         environment = environment_of(folder / "client", folder / "data") | {"OTEL_BRIDGE_RECEIVE_TOKEN": TOKEN}
         self.url = f"http://{own}"
         self.server = Server(
@@ -73,23 +78,25 @@ class Bridge:
 
 
 class Placement:
-    """Collector and bridges before the stores of a stack. The second bridge sends to where clients send."""
+    """Collector and bridges before the stores of a stack. A second bridge sends to where clients send."""
 
-    def __init__(self, stack: Stack, folder: Path) -> None:
-        ports = configured.with_own_collector(stack.ports)
-        back, (first, second) = free_port(), (free_port(), free_port())
+    def __init__(self, stack: Stack, folder: Path, bridges: int) -> None:
+        ports, back = configured.with_own_collector(stack.ports), free_port()
+        taking = [free_port() for _ in range(bridges)]
         self.http = f"http://{local(ports.collector_http)}"
         environment = {
             "RETURN_GRPC": local(free_port()),
             "RETURN_HTTP": local(back),
-            "BRIDGE_0_ENDPOINT": f"http://{local(first)}",
-            "BRIDGE_1_ENDPOINT": f"http://{local(second)}",
+            "BRIDGE_ENDPOINT": f"http://{local(taking[0])}",
+            **{f"BRIDGE_{number}_ENDPOINT": f"http://{local(port)}" for number, port in enumerate(taking)},
             "OTEL_BRIDGE_RECEIVE_TOKEN": TOKEN,
         }
-        self.collector = configured.collector(folder / "front", ports, LAYERS, environment)
+        layers = (*LAYERS, "front-bridges.yaml") if bridges > 1 else LAYERS
+        self.collector = configured.collector(folder / "front", ports, layers, environment)
+        targets = (f"http://{local(back)}", self.http)
         self.bridges = [
-            Bridge(folder / "0", f"http://{local(back)}", first),
-            Bridge(folder / "1", self.http, second),
+            Bridge(folder / str(number), target, port)
+            for number, (target, port) in enumerate(zip(targets, taking, strict=False))
         ]
 
     def __enter__(self) -> Placement:
@@ -153,7 +160,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def placement(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Placement]:
-    with Placement(stack, tmp_path_factory.mktemp("placement")) as running:
+    with Placement(stack, tmp_path_factory.mktemp("placement"), 2) as running:
         yield running
 
 
@@ -240,3 +247,18 @@ def test_restarts_in_the_middle_lose_nothing_and_double_nothing(stack: Stack, pl
     placement.collector.kill()
     placement.collector.start()
     assert_exact(stack, told)
+
+
+def test_a_bridge_with_the_transcripts_tells_what_both_say(stack: Stack, tmp_path: Path) -> None:
+    """The client writes and sends at once; through the collector comes what came to the bridge directly before."""
+    client = Client(WRITTEN)
+    expected = told_at_once(client, tmp_path / "index")
+    assert expected
+    with Placement(stack, tmp_path / "placement", 1) as placement:
+        client.write(placement.bridges[0].projects)
+        placement.send(request for signal in SIGNALS for request in client.recording.requests(signal))
+        for session_id, (calls, both_usd) in expected.items():
+            cost = money(str(both_usd))
+            assert cost > 0
+            assert cost_usd(stack, session_id, cost) == cost
+            assert list(chats(stack, session_id, calls).values()) == [1] * calls
