@@ -226,3 +226,16 @@ def test_an_index_that_cannot_be_written_is_no_loss(desk: Desk, monkeypatch: pyt
     desk.world.connection.close()
     with pytest.raises(sqlite3.Error):
         desk.inbox.empty_into(desk.world.place)
+
+
+def test_what_is_stored_after_its_sender_was_put_off_counts_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The index was slow: when the sender comes again, everything is there already."""
+    (request, *_) = trace_requests(RUN)
+    with monkeypatch.context() as hasty:
+        hasty.setattr(native_intake, "_STORED_WITHIN_S", 0.05)
+        assert isinstance(desk.intake(export(Signal.TRACES, request)), Refused)
+    desk.inbox.empty_into(desk.world.place)
+    stored = desk.stored
+    assert desk.send(Signal.TRACES, request) == Taken(kept=stored)
+    assert desk.inbox.fates == {(Signal.TRACES, Fate.STORED): stored, (Signal.TRACES, Fate.DUPLICATE): stored}
+    assert stored > 0
