@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+Scalar = str | bool | int | float
+
 MAIN = "main"
 SUBAGENT = "subagent"
 AUXILIARY = "auxiliary"
@@ -21,6 +23,7 @@ class ReportedCall(Struct, frozen=True):
     """The cost is the client's own: nothing is recorded to compute it from, or the model has no known price."""
     ttft_ms: float | None = None
     """From the request to the first token of the answer."""
+    trace_id: str = ""
     span_id: str = ""
     """Hex; the span the client sent of it."""
     key: str = ""
@@ -36,10 +39,34 @@ class ReportedTool(Struct, frozen=True):
 
     span_id: str = ""
     """Hex; the span of its run, which is what a program it started gets as ``TRACEPARENT``."""
+    outer_span_id: str = ""
+    """Hex; the span of the whole call, the wait for permission included. It is the only one as long as nothing ran."""
+    trace_id: str = ""
     is_named: bool = True
     """The client sent the call's id; else (before 2.1.119) the id is a hash of its event."""
     key: str = ""
     """What it is called where telemetry alone knows it."""
+
+
+class ReportedSpan(Struct, frozen=True):
+    """A span as the client sent it; ids are hex."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    """Empty for a root."""
+    type: str
+    """``interaction``, ``llm_request``, ``tool``, ``tool.blocked_on_user``, ``tool.execution`` or ``hook``."""
+    started_ns: int
+    ended_ns: int
+    error_type: str | None = None
+    """A bounded word where its status is ERROR."""
+    agent_id: str | None = None
+    """The sub-agent it is of."""
+    links: tuple[tuple[str, str], ...] = ()
+    """Trace and span."""
+    attributes: dict[str, Scalar] = {}
+    """What is kept of its own (``sources.native.wire``)."""
 
 
 class ReportedTurn(Struct, frozen=True):
@@ -50,3 +77,5 @@ class ReportedTurn(Struct, frozen=True):
     parent_id: str = ""
     key: str = ""
     """What it is called where telemetry alone knows it."""
+    spans: tuple[ReportedSpan, ...] = ()
+    """All spans of the client's trace, and of others it began meanwhile, but those whose event is still to come."""

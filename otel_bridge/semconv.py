@@ -80,6 +80,10 @@ AGENT_BACKGROUND = _agent("coding_agent.agent.background", "boolean", "True for 
 AGENT_DESCRIPTION = _agent("coding_agent.agent.description", "string", "What it was sent for", is_opt_in=True)
 COMPACTION_COUNT = _agent("coding_agent.compaction.count", "int", "Summaries that replaced history", "{compaction}")
 
+# Spans of the client itself
+_native_span = _Group()
+NATIVE_SPAN_TYPE = _native_span("coding_agent.native.span_type", "string", "The client's word (`tool`, `hook` …)")
+
 # Model calls
 _chat = _Group()
 PROVIDER_NAME = _chat("gen_ai.provider.name", "string", "Always `anthropic`")
@@ -173,6 +177,9 @@ HOOK_DURATION = _hook("coding_agent.hook.duration", "double", "Time the hook ran
 OP_INVOKE_AGENT = "invoke_agent"
 OP_CHAT = "chat"
 OP_EXECUTE_TOOL = "execute_tool"
+NATIVE_SPAN = "coding_agent.native"
+"""How the names of the client's spans begin; they are no operation: nobody counts them."""
+USAGE_NAMESPACE = "gen_ai.usage."
 
 SPANS = (
     SpanShape(
@@ -195,6 +202,13 @@ SPANS = (
         tuple(f"{OP_EXECUTE_TOOL} {{{TOOL_NAME}}}{x}" for x in (f" {{{EXECUTABLE_NAME}}}", f" {{{SKILL_NAME}}}", "")),
         "One finished tool call, the wait for permission included",
         (*_span, *_acting, *_tool, *_commit, *_change),
+    ),
+    SpanShape(
+        NATIVE_SPAN,
+        SpanKind.INTERNAL,
+        (f"{NATIVE_SPAN} {{{NATIVE_SPAN_TYPE}}}",),
+        "A span of the client that is none of those above, with its own ids and parent, for what hangs on it",
+        (*_every, ERROR_TYPE, *_native_span),
     ),
 )
 

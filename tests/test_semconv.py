@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from msgspec import structs
+
 import otel_bridge
 from otel_bridge import semconv
 from otel_bridge.convert import session_events, session_spans
@@ -41,7 +43,8 @@ def converted() -> tuple[list[Span], list[LogRecord], list[tuple[str, AttributeV
 
 def converted_points() -> list[DataPoint]:
     """Everything the fullest session counts."""
-    batches = session_metrics(full_session(), EVERYTHING, counters=full_counters())
+    counted = structs.replace(full_session(), client_counters=full_counters())
+    batches = session_metrics(counted, EVERYTHING)
     return [item for batch in batches for item in batch.items if isinstance(item, DataPoint)]
 
 

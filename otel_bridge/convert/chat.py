@@ -54,7 +54,7 @@ def chat_span(call: ModelCall, run: Run, options: ConvertOptions) -> Span:
         _add_content(attributes, call, options)
     return Span(
         run.trace_id,
-        call_span_id(call),
+        call_span_id(call, run.trace_id),
         run.span_id,
         f"{semconv.OP_CHAT} {model}",
         SpanKind.CLIENT,

@@ -133,7 +133,7 @@ def _hook(hook: HookRun, run: Run) -> _Event:
 
 
 def _tool_events(tool: ToolCall, ended_ns: int, run: Run) -> Iterator[_Event]:
-    span_id = tool_span_id(tool)
+    span_id = tool_span_id(tool, run.trace_id)
     common = {**run.common, semconv.TOOL_CALL_ID: tool.id}
     if tool.denial:
         attributes: Attributes = {**common, semconv.TOOL_NAME: tool.name, semconv.AGENT_NAME: run.name}

@@ -33,6 +33,8 @@ class ConvertOptions(Struct, frozen=True):
     """Token counts on agents: recommended by the conventions, but whoever sums without a filter counts twice."""
     metrics_by_session: bool = True
     """Session ids on metrics: without them there are fewer series, and sums are no longer exact (docs/metrics.md)."""
+    original_attributes: bool = False
+    """What the client itself said on its spans, under its own names: as much as was kept when they were received."""
     paths: bool = False
     """Working folders and the files tools touched; off because they name people and projects."""
 

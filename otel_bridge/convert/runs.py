@@ -84,7 +84,7 @@ def session_attributes(session: Session) -> dict[str, AttributeValue]:
 def _runs_below(session: Session, above: Run, agents: tuple[Agent, ...], include_open: bool) -> Iterator[Run]:
     for tool in above.tools:
         if tool.agent is not None:
-            parent_id = tool_span_id(tool) if tool.is_finished else above.span_id
+            parent_id = tool_span_id(tool, above.trace_id) if tool.is_finished else above.span_id
             yield from _agent_runs(session, above, tool.agent, parent_id, include_open)
     for agent in agents:
         yield from _agent_runs(session, above, agent, above.span_id, include_open)

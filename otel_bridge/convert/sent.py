@@ -6,8 +6,11 @@ ids are kept.
 
 from __future__ import annotations
 
+from msgspec import UnsetType
+
 from otel_bridge.convert import ids
 from otel_bridge.model import ModelCall, Session, ToolCall, Turn
+from otel_bridge.reported import ReportedCall, ReportedTool
 from otel_bridge.telemetry import Link
 
 
@@ -29,10 +32,9 @@ def linked_ids(session: Session, before: int, key: str, ordinal: int) -> tuple[b
     return ids.turn_trace_id(session.id, key, ordinal), ids.turn_span_id(session.id, key, ordinal)
 
 
-def call_span_id(call: ModelCall) -> bytes:
-    """Return the span of a model call."""
-    sent = call.reported.span_id if call.reported else ""
-    return bytes.fromhex(sent) if sent else ids.call_span_id(call.key)
+def call_span_id(call: ModelCall, trace_id: bytes) -> bytes:
+    """Return the span of a model call in a trace."""
+    return _told_id(call.reported, trace_id) or ids.call_span_id(call.key)
 
 
 def call_links(call: ModelCall) -> tuple[Link, ...]:
@@ -41,7 +43,11 @@ def call_links(call: ModelCall) -> tuple[Link, ...]:
     return tuple(Link(bytes.fromhex(trace_id), bytes.fromhex(span_id)) for trace_id, span_id in links)
 
 
-def tool_span_id(tool: ToolCall) -> bytes:
-    """Return the span of a tool call."""
-    sent = tool.reported.span_id if tool.reported else ""
-    return bytes.fromhex(sent) if sent else ids.tool_span_id(tool.id)
+def tool_span_id(tool: ToolCall, trace_id: bytes) -> bytes:
+    """Return the span of a tool call in a trace."""
+    return _told_id(tool.reported, trace_id) or ids.tool_span_id(tool.id)
+
+
+def _told_id(told: ReportedCall | ReportedTool | UnsetType, trace_id: bytes) -> bytes:
+    """Return the client's own id, nothing in another trace than its own: nobody would look for it there."""
+    return bytes.fromhex(told.span_id) if told and told.trace_id in ("", trace_id.hex()) else b""

@@ -12,6 +12,7 @@ from msgspec import structs
 
 from otel_bridge.convert.agents import subagent_span, turn_span
 from otel_bridge.convert.chat import chat_span
+from otel_bridge.convert.client_spans import with_client_spans
 from otel_bridge.convert.options import ConvertOptions, turn_resource
 from otel_bridge.convert.runs import Run, turn_runs
 from otel_bridge.convert.tools import tool_span
@@ -43,7 +44,7 @@ def turn_spans(session: Session, turn: Turn, options: ConvertOptions) -> list[Sp
         else:
             spans.append(subagent_span(run.agent, run, options))
         spans.extend(_children(run, options))
-    return spans
+    return with_client_spans(spans, session, turn, options)
 
 
 def _children(run: Run, options: ConvertOptions) -> Iterator[Span]:

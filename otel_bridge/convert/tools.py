@@ -34,7 +34,7 @@ def tool_span(tool: ToolCall, ended_ns: int, run: Run, options: ConvertOptions) 
     _add_texts(attributes, tool, options)
     return Span(
         run.trace_id,
-        tool_span_id(tool),
+        tool_span_id(tool, run.trace_id),
         run.span_id,
         _name(tool),
         SpanKind.INTERNAL,

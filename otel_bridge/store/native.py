@@ -15,13 +15,17 @@ _KNOWN = (
 
 
 def add_native(connection: Connection, session_id: str, records: Mapping[bytes, bytes]) -> int:
-    """Add packed records, by key, to a session; if any is new, it has to be settled. Return the number of new ones."""
+    """Add packed records, by key, to a session, and return the number of new ones.
+
+    If there are any, the session has to be settled and is at another revision: spans may be all that is new.
+    """
     rows = [(storable(session_id), key, data) for key, data in records.items()]
     added = connection.executemany(
         "INSERT OR IGNORE INTO native_records (session_id, key, data) VALUES (?, ?, ?)", rows
     ).rowcount
     if added:
         kinship.mark_unsettled(connection, [storable(session_id)])
+        connection.execute("UPDATE sessions SET revision = revision + 1 WHERE session_id = ?", (storable(session_id),))
     return added
 
 

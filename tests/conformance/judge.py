@@ -67,6 +67,9 @@ def span_findings(span: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _status_findings(span, attributes)
     if not 0 < int(span["startTimeUnixNano"]) <= int(span["endTimeUnixNano"]):
         yield Finding("ends before it starts", where)
+    if where.startswith("coding_agent."):
+        yield from _own_span_findings(span, attributes)
+        return
     operation, kind = attributes.get("gen_ai.operation.name"), KINDS.get(span["kind"], "unspecified")
     shapes = [shape for shape in REGISTRY["spans"].values() if operation in shape["operations"]]
     if not shapes:
@@ -78,6 +81,21 @@ def span_findings(span: Mapping[str, Any]) -> Iterator[Finding]:
         return
     yield from _shape_findings(shape, attributes, where)
     yield from _usage_findings(attributes, where)
+
+
+def _own_span_findings(span: Mapping[str, Any], attributes: Mapping[str, Any]) -> Iterator[Finding]:
+    """Violations of a span that is no operation of the conventions: it says nothing that is one's to count."""
+    where = span["name"]
+    shape = next((shape for shape in semconv.SPANS if shape.operation == where.split()[0]), None)
+    if shape is None:
+        yield Finding("undeclared own span", where)
+        return
+    if span["kind"] != shape.kind:
+        yield Finding("wrong kind", where, str(span["kind"]))
+    if where != _filled(shape.names[0], attributes):
+        yield Finding("wrong name", where, f"not {shape.names[0]}")
+    for name in attributes.keys() - shape.attributes:
+        yield Finding("attribute of another span", where, name)
 
 
 def event_findings(record: Mapping[str, Any]) -> Iterator[Finding]:

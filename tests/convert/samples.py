@@ -23,11 +23,12 @@ from otel_bridge.model import (
     Unrecorded,
     Usage,
 )
-from otel_bridge.reported import ReportedCall
+from otel_bridge.reported import ReportedCall, ReportedSpan, ReportedTurn
 from otel_bridge.vcs import Commit, PullRequest, PullRequestLink
 from tests.builders import CONTEXT, MODEL, at_ns, model_call, session, sub_agent, tool_call, turn
 
 PULL_REQUEST = PullRequest("acme/widgets", 7, "https://github.com/acme/widgets/pull/7")
+TRACE = "0123456789abcdef" * 2
 LINKED_LATER = PullRequest("acme/tools/gears", 8, "https://git.acme.example/acme/tools/gears/-/merge_requests/8")
 
 EVERYTHING = ConvertOptions(
@@ -109,7 +110,14 @@ def _busy_turn() -> Turn:
         compactions=(Compaction(at_ns(1), "auto", 150_000, 9_000, 21_000.0),),
         previous_key="prompt-0",
         previous_session_id="origin-session",
+        reported=ReportedTurn(TRACE, "aa" * 8, spans=_client_spans()),
     )
+
+
+def _client_spans() -> tuple[ReportedSpan, ...]:
+    tool = ReportedSpan(TRACE, "bb" * 8, "aa" * 8, "tool", at_ns(2), at_ns(3), agent_id="a3")
+    failed = ReportedSpan(TRACE, "cc" * 8, "aa" * 8, "llm_request", at_ns(3), at_ns(4), error_type="overloaded_error")
+    return tool, failed
 
 
 def _reported_call() -> ModelCall:

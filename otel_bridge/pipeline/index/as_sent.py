@@ -62,13 +62,17 @@ class _Naming:
         self._sent = sent
         self.keeps_told = False
         """The trace is the client's own."""
+        self._trace: tuple[str, ...] = ()
+        """That trace; calls that name none are in it."""
 
     def turn(self, turn: Turn, known_trace: bytes | None) -> Turn:
         told = _told(turn)
-        went_before = known_trace is None and any(span in self._sent for span in _hashed_ids(self._session_id, turn))
+        before = (*_hashed_ids(self._session_id, turn), native_key(bytes.fromhex(told.span_id)))
+        went_before = known_trace is None and any(key in self._sent for key in before)
         self.keeps_told = bool(told.trace_id) and not went_before
         if known_trace is not None and told.trace_id != known_trace.hex():
             self.keeps_told = False
+        self._trace = ("", told.trace_id) if self.keeps_told else ()
         return structs.replace(
             turn,
             reported=told if self.keeps_told else self._hashed(turn, told),
@@ -77,12 +81,12 @@ class _Naming:
             late_tool_calls=tuple(map(self._tool, turn.late_tool_calls)),
         )
 
-    def _hashed(self, turn: Turn, told: ReportedTurn) -> ReportedTurn | UnsetType:
+    def _hashed(self, turn: Turn, told: ReportedTurn) -> ReportedTurn:
         """Return the ids that telemetry alone was sent under, where it was, else those of what is recorded."""
         own = ids.turn_span_id(self._session_id, turn.key, turn.ordinal)
         other = ids.turn_span_id(self._session_id, told.key, turn.ordinal)
         if told.key in ("", turn.key) or own in self._sent or other not in self._sent:
-            return UNSET
+            return structs.replace(told, trace_id="", span_id="", parent_id="")
         trace_id = ids.turn_trace_id(self._session_id, told.key, turn.ordinal)
         return structs.replace(told, trace_id=trace_id.hex(), span_id=other.hex(), parent_id="")
 
@@ -91,7 +95,10 @@ class _Naming:
         return structs.replace(call, reported=reported, tool_calls=tuple(map(self._tool, call.tool_calls)))
 
     def _tool(self, tool: ToolCall) -> ToolCall:
-        reported = self._reported(tool.reported, ids.tool_span_id, tool.id)
+        told = tool.reported
+        if told is not UNSET and bytes.fromhex(told.outer_span_id) in self._sent:  # before it was known to have run
+            told = structs.replace(told, span_id=told.outer_span_id)
+        reported = self._reported(told, ids.tool_span_id, tool.id)
         return structs.replace(tool, reported=reported, agent=tool.agent and self._agent(tool.agent))
 
     def _agent(self, agent: Agent) -> Agent:
@@ -100,13 +107,16 @@ class _Naming:
         )
 
     def _reported(self, told: ReportedT | UnsetType, span_id: ids.SpanIdOf, key: str) -> ReportedT | UnsetType:
-        if told is UNSET or bytes.fromhex(told.span_id) in self._sent:
+        if told is UNSET:
             return told
+        if bytes.fromhex(told.span_id) in self._sent:
+            return structs.replace(told, trace_id="")  # wherever that was: it is not sent again
         if span_id(key) in self._sent:
             return structs.replace(told, span_id="")
         if told.key not in ("", key) and (other := span_id(told.key)) in self._sent:
-            return structs.replace(told, span_id=other.hex())
-        return told if self.keeps_told else structs.replace(told, span_id="")
+            return structs.replace(told, trace_id="", span_id=other.hex())
+        is_kept = told.trace_id in self._trace and native_key(bytes.fromhex(told.span_id)) not in self._sent
+        return told if is_kept else structs.replace(told, span_id="")
 
 
 def _told(turn: Turn) -> ReportedTurn:
@@ -124,12 +134,20 @@ def _hashed_ids(session_id: str, turn: Turn) -> Iterator[bytes]:
         yield from _names(tool.id, tool.reported, ids.tool_span_id)
 
 
+def native_key(span_id: bytes) -> bytes:
+    """Return what a target has of the client's own span: the same id as a call's would be another thing."""
+    return b"n" + span_id
+
+
 def _told_ids(turn: Turn) -> Iterator[bytes]:
+    yield native_key(bytes.fromhex(_told(turn).span_id))
     calls = list(turn_calls(turn))
     tools = [*turn.late_tool_calls, *(tool for call in calls for tool in call.tool_calls)]
     for told in (*(call.reported for call in calls), *(tool.reported for tool in tools)):
         if told is not UNSET and told.span_id:
-            yield bytes.fromhex(told.span_id)
+            yield from (bytes.fromhex(told.span_id), native_key(bytes.fromhex(told.span_id)))
+        if isinstance(told, ReportedTool) and told.outer_span_id:
+            yield bytes.fromhex(told.outer_span_id)
 
 
 def _names(key: str, told: ReportedCall | ReportedTool | UnsetType, span_id: ids.SpanIdOf) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from otel_bridge import semconv
 from otel_bridge.model import IDLE_TURN_NS, Session
-from otel_bridge.pipeline.index.as_sent import as_sent, is_told, possible_ids
+from otel_bridge.pipeline.index.as_sent import as_sent, is_told, native_key, possible_ids
 from otel_bridge.store import ledger as store
 from otel_bridge.store.database import transaction
 from otel_bridge.store.ledger import Series
@@ -116,8 +116,9 @@ class Ledger:
             items = _newer([item for item in batch.items if isinstance(item, DataPoint)], load.series)
         else:
             keys = {item_key(item): item for item in batch.items if not isinstance(item, DataPoint)}
-            known = store.sent_keys(self._connection, self._target(batch.signal), keys)
-            items = [item for key, item in keys.items() if key not in known]
+            native = {key: item.span_id for key, item in keys.items() if isinstance(item, Span) and key != item.span_id}
+            known = store.sent_keys(self._connection, self._target(batch.signal), [*keys, *native.values()])
+            items = [item for key, item in keys.items() if not {key, native.get(key)} & known]
         load.waiting += len(items)
         return Batch(batch.signal, batch.resource, items) if items else None  # type: ignore[arg-type]  # of one kind
 
@@ -165,7 +166,9 @@ class Ledger:
 
 def item_key(item: Span | LogRecord) -> bytes:
     """Return what a span or an event is known by: its id."""
-    return item.span_id if isinstance(item, Span) else bytes.fromhex(str(item.attributes[semconv.EVENT_UID]))
+    if isinstance(item, LogRecord):
+        return bytes.fromhex(str(item.attributes[semconv.EVENT_UID]))
+    return native_key(item.span_id) if semconv.NATIVE_SPAN_TYPE in item.attributes else item.span_id
 
 
 def _newer(points: Iterable[DataPoint], series: Series) -> list[DataPoint]:

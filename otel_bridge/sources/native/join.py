@@ -12,7 +12,7 @@ from decimal import Decimal
 from msgspec import Struct, field, structs
 
 from otel_bridge.model import Agent, ModelCall, Session, ToolCall, Turn, turn_calls
-from otel_bridge.reported import AUXILIARY, ReportedCall
+from otel_bridge.reported import AUXILIARY, ReportedCall, ReportedSpan, ReportedTurn
 from otel_bridge.sources.native.assemble.lanes import MAIN_LANE
 from otel_bridge.sources.native.assemble.session import native_session
 from otel_bridge.sources.native.match import call_pairs, is_named, tool_pairs, turn_keys
@@ -50,6 +50,8 @@ class _Extra(Struct):
     agents: list[Agent] = field(default_factory=list)
     """Agents no transcript knows and no recorded tool call started."""
     tools: list[ToolCall] = field(default_factory=list)
+    spans: list[ReportedSpan] = field(default_factory=list)
+    """Of turns that no transcript has."""
 
 
 class _Join:
@@ -100,7 +102,11 @@ class _Join:
                 self._agents_of_tools[agent.tool_call_id] = found
             else:
                 self._extra(home).agents.append(found)
+        known = {(turn.key, turn.ordinal) for turn in self._recorded.turns}
         for turn in self._native.turns:
+            if turn.reported and (self._keys.get(turn.key), turn.ordinal) not in known:
+                home = self._turn_at(self._keys.get(turn.key), turn.started_ns)
+                self._extra(home).spans += turn.reported.spans
             late = tuple(tool for tool in turn.late_tool_calls if self._is_unknown(tool))
             if late:
                 home = self._turn_at(self._keys.get(turn.key), turn.started_ns)
@@ -122,6 +128,9 @@ class _Join:
         extra = self._extras.get((turn.key, turn.ordinal), _Extra())
         native = self._native_turns.get((turn.key, turn.ordinal))
         merged = merged_turn(turn, native) if native is not None else turn
+        if extra.spans:
+            told = merged.reported or ReportedTurn()
+            merged = structs.replace(merged, reported=structs.replace(told, spans=(*told.spans, *extra.spans)))
         recorded = tuple(map(self._call, turn.calls))
         return structs.replace(
             merged,

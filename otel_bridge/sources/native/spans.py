@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from otel_bridge.sources.native.records import AnyEvent, ApiRequest, NativeSpan, ToolDecision, ToolResult
 
@@ -15,9 +15,11 @@ class SpanIndex:
 
     def __init__(self, spans: Iterable[NativeSpan]) -> None:
         self.by_request: dict[str, NativeSpan] = {}
+        """By the key of the call: its request id, or what ``name`` was told."""
         self.by_tool: dict[str, NativeSpan] = {}
-        self.runs: dict[str, NativeSpan] = {}
-        """The execution of each tool call that was allowed, by tool call."""
+        self.runs: dict[bytes, NativeSpan] = {}
+        """The execution of each tool call that was allowed, by the tool's span."""
+        self._runs_by_id: dict[str, NativeSpan] = {}
         self.interactions: list[NativeSpan] = []
         self._by_id: dict[bytes, NativeSpan] = {}
         self._agents_below: dict[bytes, list[str]] = {}
@@ -54,8 +56,10 @@ class SpanIndex:
             self.by_request.setdefault(request_id, span)
         elif span.span_type == "tool" and (tool_id := text(span, "tool_use_id")):
             self.by_tool.setdefault(tool_id, span)
-        elif span.span_type == "tool.execution" and (tool_id := text(span, "tool_use_id")):
-            self.runs.setdefault(tool_id, span)
+        elif span.span_type == "tool.execution":
+            self.runs.setdefault(span.parent_id, span)
+            if tool_id := text(span, "tool_use_id"):
+                self._runs_by_id.setdefault(tool_id, span)
         elif span.span_type == "tool.blocked_on_user":
             self._waits.setdefault(span.parent_id, span)
         elif span.span_type == "interaction":
@@ -77,20 +81,41 @@ class SpanIndex:
         """Return the tool call below which an agent works."""
         return self._tool_of_agent.get(agent_id)
 
-    def run_of(self, tool_id: str | None) -> NativeSpan | None:
-        """Return the span that the programs of a tool call hang on: that of its run, else its own."""
-        return self.runs.get(tool_id or "") or self.by_tool.get(tool_id or "")
+    def __iter__(self) -> Iterator[NativeSpan]:
+        """Yield all spans."""
+        return iter(self._by_id.values())
 
-    def user_wait_ns(self, tool_id: str | None, source: str | None) -> int | None:
+    def parent(self, span: NativeSpan) -> NativeSpan | None:
+        """Return the span that one hangs on, if it was received."""
+        return self._by_id.get(span.parent_id)
+
+    def name(self, requests: Mapping[str, NativeSpan], tools: Mapping[str, NativeSpan]) -> None:
+        """Take in which calls and tool calls, by their keys, the spans without ids are of."""
+        self.by_request = {**requests, **self.by_request}
+        self.by_tool = {**tools, **self.by_tool}
+
+    def run_of(self, tool_id: str) -> NativeSpan | None:
+        """Return the span that the programs of a tool call hang on: that of its run, else its own."""
+        tool = self.by_tool.get(tool_id)
+        run = self.runs.get(tool.span_id) if tool is not None else None
+        nameless = run if run is not None and not text(run, "tool_use_id") else None
+        return self._runs_by_id.get(tool_id) or nameless or tool
+
+    def user_wait_ns(self, tool_id: str, source: str | None) -> int | None:
         """Return how long a tool call waited for a person, ``None`` where none was asked or no span says so.
 
         Who decided is told by ``source``, the decision event's, or by the span (2.1.329; before, it says ``unknown``).
         """
-        tool = self.by_tool.get(tool_id or "")
+        tool = self.by_tool.get(tool_id)
         wait = self._waits.get(tool.span_id) if tool is not None else None
         if wait is None or not any((who or "").startswith(BY_USER) for who in (source, text(wait, "source"))):
             return None
         return wait.end_ns - wait.start_ns
+
+
+def has_failed(span: NativeSpan) -> bool:
+    """Tell whether a request or a run of a tool came to nothing."""
+    return span.is_error or span.attributes.get("success") in (False, "false")
 
 
 def text(span: NativeSpan, name: str) -> str | None:

@@ -28,6 +28,13 @@ _ABSENT = frozenset({"", "undefined", "null", "NaN"})
 """How JavaScript writes that there is no number (``status_code`` at 1.0.60)."""
 _TRUTH = {"true": True, "false": False}
 _WORD = re.compile(r"[\w.:-]{1,64}")
+_UNBROKEN = re.compile(r"[^\s@]{1,256}")
+"""Neither prose nor an e-mail address."""
+_TEXT_NAME = re.compile(
+    "prompt|context|content|output|input|text|message|body|command|path|error|reminder|definition|preview|response[.]model",
+    re.IGNORECASE,
+)
+"""Parts of the names of attributes that hold what a person, a model or a tool wrote, one word long or more."""
 
 
 def amount(written: str) -> Decimal | None:
@@ -117,6 +124,14 @@ class Attributes:
             elif kind in ("bool_value", "int_value") or (kind == "double_value" and math.isfinite(value.double_value)):
                 found[name] = getattr(value, kind)
         return found
+
+    def words(self) -> dict[str, Scalar]:
+        """Return all that was sent as a number, yes or no, or a word; nothing whose name says that it is a text."""
+        found = self.scalars(self._values)
+        return {name: value for name, value in found.items() if not isinstance(value, str) or self._is_word(name)}
+
+    def _is_word(self, name: str) -> bool:
+        return not _TEXT_NAME.search(name) and _UNBROKEN.fullmatch(self.whole_text(name)) is not None
 
     def _decimal(self, name: str) -> Decimal | None:
         value = self._values.get(name, _NOTHING)

@@ -33,6 +33,8 @@ SPAN_ATTRIBUTES = (
     *("hook_event", "hook_name", "num_hooks", "num_success", "num_blocking", "num_non_blocking_error", "num_cancelled"),
 )
 """What is kept of spans: words and numbers, no text that a person or a tool wrote."""
+ORIGINAL_ATTRIBUTES = ("bash_command_class",)
+"""Words that ``Attributes.words`` takes for texts by their names."""
 
 LATEST_NS = 2**63 - 1
 """The last time that databases can hold (the year 2262)."""
@@ -93,8 +95,8 @@ def read_logs(request: ExportLogsServiceRequest) -> Reading:
     return reading
 
 
-def read_traces(request: ExportTraceServiceRequest) -> Reading:
-    """Return the spans of a traces request."""
+def read_traces(request: ExportTraceServiceRequest, *, keeps_original: bool = False) -> Reading:
+    """Return the spans of a traces request; ``keeps_original`` ones have all attributes that are no texts."""
     reading = Reading()
     for at, group in enumerate(request.resource_spans):
         version = _version(group.resource.attributes)
@@ -103,7 +105,7 @@ def read_traces(request: ExportTraceServiceRequest) -> Reading:
                 reading.foreign.append((at, inner))
                 continue
             for number, span in enumerate(scope.spans):
-                record = _span(span, version or scope.scope.version or None, reading)
+                record = _span(span, version or scope.scope.version or None, reading, keeps_original)
                 if record is None:
                     reading.left.append((at, inner, number))
                 else:
@@ -167,7 +169,7 @@ def _event(record: LogRecord, version: str | None, reading: Reading) -> AnyEvent
     return reader(common, read)
 
 
-def _span(span: Span, version: str | None, reading: Reading) -> NativeSpan | None:
+def _span(span: Span, version: str | None, reading: Reading, keeps_original: bool) -> NativeSpan | None:
     read = Attributes(span.attributes, span.name.removeprefix("claude_code.")[:64], reading.problems)
     session_id = read.text("session.id")
     trace_id, span_id = _id(span.trace_id, 16), _id(span.span_id, 8)
@@ -177,6 +179,9 @@ def _span(span: Span, version: str | None, reading: Reading) -> NativeSpan | Non
     if not 0 < span.start_time_unix_nano <= span.end_time_unix_nano <= LATEST_NS:
         read.report("bad_timestamp", "start and end")
         return None
+    attributes = read.scalars(SPAN_ATTRIBUTES)
+    if keeps_original:
+        attributes = read.words() | read.scalars(ORIGINAL_ATTRIBUTES) | attributes
     return NativeSpan(
         session_id,
         trace_id,
@@ -186,7 +191,7 @@ def _span(span: Span, version: str | None, reading: Reading) -> NativeSpan | Non
         span.start_time_unix_nano,
         span.end_time_unix_nano,
         span.status.code == Status.STATUS_CODE_ERROR,
-        read.scalars(SPAN_ATTRIBUTES),
+        attributes,
         tuple(SpanLink(link.trace_id, link.span_id) for link in span.links),
         tuple(event.time_unix_nano for event in span.events if event.name.endswith(".request.attempt")),
         version,

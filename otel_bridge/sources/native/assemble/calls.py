@@ -18,7 +18,7 @@ from otel_bridge.model import (
 from otel_bridge.reported import ReportedCall
 from otel_bridge.sources.native.assemble.lanes import source_kind
 from otel_bridge.sources.native.assemble.once import KeyedRequest
-from otel_bridge.sources.native.records import AnyEvent, ApiFailure, ApiRequest, CompactionDone, HookDone
+from otel_bridge.sources.native.records import AnyEvent, ApiFailure, ApiRequest, CompactionDone, HookDone, NativeSpan
 from otel_bridge.sources.native.spans import SpanIndex, text, whole
 from otel_bridge.sources.transcript.calls import Pricer
 
@@ -58,7 +58,7 @@ def model_call(
     usage, terms, cost = usage_of(request), terms_of(request), request.cost_usd
     if cost is None and price is not None:
         cost = price(request.model, usage, request.time_ns, terms, ())
-    span = spans.by_request.get(request.request_id or "")
+    span = spans.by_request.get(keyed.key)
     reason = text(span, "stop_reason") if span is not None else None
     asked_for = text(span, "model") if span is not None else None
     return ModelCall(
@@ -79,17 +79,17 @@ def model_call(
         follows_compaction=follows_compaction,
         tool_calls=tools,
         context=RecordContext(version=request.version),
-        reported=_reported(request, spans),
+        reported=_reported(request, span),
     )
 
 
-def _reported(request: ApiRequest, spans: SpanIndex) -> ReportedCall:
-    span = spans.by_request.get(request.request_id or "")
+def _reported(request: ApiRequest, span: NativeSpan | None) -> ReportedCall:
     return ReportedCall(
         query_source=source_kind(request.query_source),
         is_unrecorded=True,
         cost_is_own=request.cost_usd is not None,
         ttft_ms=request.ttft_ms,
+        trace_id=span.trace_id.hex() if span is not None else "",
         span_id=span.span_id.hex() if span is not None else "",
         links=tuple((link.trace_id.hex(), link.span_id.hex()) for link in span.links) if span is not None else (),
         attempts=max(1, (whole(span, "attempt") or 1) if span is not None else 1),

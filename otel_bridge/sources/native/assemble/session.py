@@ -20,12 +20,14 @@ from otel_bridge.model import (
     Session,
     Turn,
 )
-from otel_bridge.reported import AUXILIARY
+from otel_bridge.reported import AUXILIARY, ReportedTurn
 from otel_bridge.sources.native.assemble.agents import AgentTree, LaneParts, find_parents
 from otel_bridge.sources.native.assemble.calls import api_errors, compactions, hook_run, model_call
 from otel_bridge.sources.native.assemble.lanes import MAIN_LANE, Lanes, source_kind
 from otel_bridge.sources.native.assemble.once import each_once, keyed_requests, result_ids
 from otel_bridge.sources.native.assemble.span_events import events_of_spans
+from otel_bridge.sources.native.assemble.span_homes import spans_by_turn
+from otel_bridge.sources.native.assemble.span_pairs import request_spans, tool_spans
 from otel_bridge.sources.native.assemble.tools import Askers, ToolRun, tool_call, tool_runs
 from otel_bridge.sources.native.assemble.turns import PromptFinder, TurnEvents, deal_out
 from otel_bridge.sources.native.interactions import Interaction, Opening, interactions
@@ -66,9 +68,11 @@ class _NativeAssembly:
         kept = distinct(records)
         spans = [record for record in kept if isinstance(record, NativeSpan)]
         events = [record for record in kept if not isinstance(record, NativeSpan)]
+        self._has_events = bool(events)
         self._events = each_once(events or events_of_spans(spans))
         self._ran = result_ids(self._events)
         self._spans = SpanIndex(spans)
+        self._spans.name(request_spans(keyed_requests(self._events), spans), tool_spans(self._events, spans))
         self._lanes = Lanes(self._events, self._spans)
         self._refused = {event.request_id for event in self._events if isinstance(event, ApiRefusal)} - {None}
 
@@ -88,6 +92,7 @@ class _NativeAssembly:
             if previous is not None:
                 turn = structs.replace(turn, previous_key=previous.key, previous_ordinal=previous.ordinal)
             turns.append(turn)
+        turns = self._with_spans(turns, finder)
         bare = Session(self._session_id, tuple(turns), min((turn.started_ns for turn in turns), default=0), 0)
         unpriced = [call.model for call in bare.calls() if call.cost_usd is None]
         return structs.replace(
@@ -99,6 +104,15 @@ class _NativeAssembly:
                 unlinked_agents=sum(agent.link == "none" for turn in turns for agent in turn.agents),
             ),
         )
+
+    def _with_spans(self, turns: list[Turn], finder: PromptFinder) -> list[Turn]:
+        found = spans_by_turn(self._spans, self._events, turns, finder, has_events=self._has_events)
+        return [
+            structs.replace(turn, reported=structs.replace(turn.reported or ReportedTurn(), spans=found[at]))
+            if at in found
+            else turn
+            for at, turn in enumerate(turns)
+        ]
 
     def _turn(self, part: TurnEvents, index: int, is_last: bool, told: Interaction | None) -> Turn:
         auxiliary = {

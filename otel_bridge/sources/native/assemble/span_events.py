@@ -17,7 +17,7 @@ from otel_bridge.sources.native.records import (
     ToolResult,
     UserPrompt,
 )
-from otel_bridge.sources.native.spans import text, whole
+from otel_bridge.sources.native.spans import has_failed, text, whole
 
 
 def events_of_spans(spans: Iterable[NativeSpan]) -> list[AnyEvent]:
@@ -30,7 +30,7 @@ def events_of_spans(spans: Iterable[NativeSpan]) -> list[AnyEvent]:
             common = _common(span, span.start_ns)
             events.append(UserPrompt(**common, length=whole(span, "user_prompt_length")))
         elif span.span_type == "llm_request":
-            events.append(_failure(span) if _has_failed(span) else _request(span))
+            events.append(_failure(span) if has_failed(span) else _request(span))
         elif span.span_type == "tool.execution" and (tool_id := text(span, "tool_use_id")):
             events.append(_result(span, tools.get(tool_id, span), tool_id))
         elif span.span_type == "hook":
@@ -93,17 +93,13 @@ def _failure(span: NativeSpan) -> ApiFailure:
     )
 
 
-def _has_failed(span: NativeSpan) -> bool:
-    return span.is_error or span.attributes.get("success") in (False, "false")
-
-
 def _result(run: NativeSpan, tool: NativeSpan, tool_id: str) -> ToolResult:
     named = {name: text(tool, name) for name in ("agent_id", "parent_agent_id")}
     return ToolResult(
         **(_common(run, run.end_ns) | named),
         name=text(tool, "tool_name") or "unknown",
         tool_id=tool_id,
-        succeeded=not _has_failed(run),
+        succeeded=not has_failed(run),
         duration_ms=_duration_ms(run),
         error_type=text(run, "error_class"),
         mcp_server=text(tool, "anthropic.mcp.server.name"),

@@ -73,22 +73,23 @@ def tool_runs(
     for at, decision in enumerate(decisions):
         is_told = decision.tool_id not in ran and decision.request_id not in auxiliary_requests
         if at not in taken and decision.decision == REJECT and is_told:
-            runs.append(ToolRun(_id(decision), decision, None, decision))
+            runs.append(ToolRun(tool_key(decision), decision, None, decision))
     return sorted(runs, key=lambda run: (run.event.time_ns, run.id))
 
 
 def _run(result: ToolResult, decision: ToolDecision | None) -> ToolRun:
-    return ToolRun(_id(result), result, result, decision)
+    return ToolRun(tool_key(result), result, result, decision)
 
 
-def _id(event: ToolResult | ToolDecision) -> str:
+def tool_key(event: ToolResult | ToolDecision) -> str:
+    """Return what identifies a tool call: its id, else a hash of the event (before 2.1.119)."""
     return event.tool_id or record_key(event).hex()
 
 
 def tool_call(run: ToolRun, spans: SpanIndex) -> ToolCall:
     """Return the tool call of a run (agents are attached later)."""
     event, result, decision = run.event, run.result, run.decision
-    span = spans.run_of(event.tool_id)
+    span, outer = spans.run_of(run.id), spans.by_tool.get(run.id)
     source = (decision.source if decision else None) or (result.decision_source if result else None)
     call = ToolCall(
         id=run.id,
@@ -97,9 +98,14 @@ def tool_call(run: ToolRun, spans: SpanIndex) -> ToolCall:
         ended_ns=event.time_ns,
         decision=decision.decision if decision else None,
         decision_source=source,
-        permission_wait_ns=spans.user_wait_ns(event.tool_id, source),
+        permission_wait_ns=spans.user_wait_ns(run.id, source),
         context=RecordContext(version=event.version),
-        reported=ReportedTool(span.span_id.hex() if span is not None else "", event.tool_id is not None),
+        reported=ReportedTool(
+            trace_id=span.trace_id.hex() if span is not None else "",
+            span_id=span.span_id.hex() if span is not None else "",
+            outer_span_id=outer.span_id.hex() if outer is not None else "",
+            is_named=event.tool_id is not None,
+        ),
     )
     told = _outcome(result) if result is not None else _refusal(source)
     return structs.replace(call, **_names(event), **told)
