@@ -6,11 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
+from msgspec import structs
+
 from otel_bridge.errors import NotFoundError, UsageError
 from otel_bridge.model import Session
 from otel_bridge.prices import price_call
 from otel_bridge.sources.native.metrics.records import NativePoint
-from otel_bridge.sources.native.records import NativeRecord, NativeSpan
+from otel_bridge.sources.native.records import ApiRequest, NativeRecord, NativeSpan
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
 from otel_bridge.sources.transcript.census import SessionCensus
 from otel_bridge.sources.transcript.discover import SessionFiles
@@ -98,14 +100,18 @@ class Library(ABC):
 
         That is a fork without the session it was forked from, what either transcript or telemetry alone tells, and what
         was told before the client's spans came: they say which model was asked for, and so which series a call is in.
+        Before 2.1.181 it is also a transcript whose calls are not read yet: nothing else says whose they are.
         """
         views = [] if self.relations.origin_id(session_id) is None else [self._recorded(session_id, None)]
         if records := self.native_records(session_id):
             recorded, nothing = self._recorded(session_id, self.relations), Session(session_id, (), 0, 0)
             events = [record for record in records if not isinstance(record, NativeSpan)]
+            if not recorded.turns:  # then these are the only two views, and one is the session itself
+                return (self._joined(nothing, events),) if 0 < len(events) < len(records) else ()
             views += [self._joined(view, records) for view in views]
             views += [recorded, self._joined(recorded, events)]
-            views += [self._joined(nothing, records), self._joined(nothing, events)]
+            lesser = [nothing, _without_calls(recorded)] if any(map(_is_nobodys, events)) else [nothing]
+            views += [self._joined(view, known) for view in lesser for known in (records, events)]
         return tuple(views)
 
 
@@ -164,6 +170,15 @@ def find_session(session_ids: Sequence[str], prefix: str) -> str:
         shown = ", ".join(matches[:4]) + (" …" if len(matches) > 4 else "")
         raise UsageError(f"{len(matches)} sessions begin with {prefix!r} ({shown}); give more of the id")
     return matches[0]
+
+
+def _is_nobodys(event: NativeRecord) -> bool:
+    return isinstance(event, ApiRequest) and event.query_source is None
+
+
+def _without_calls(session: Session) -> Session:
+    turns = (structs.replace(turn, calls=(), agents=(), late_tool_calls=()) for turn in session.turns)
+    return structs.replace(session, turns=tuple(turns))
 
 
 def _nothing(_: SessionCensus) -> None:
