@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -17,7 +18,11 @@ from otel_bridge.receiving.listening import DEFAULTS
 from tests.cli.commands import run as run_command
 from tests.stack.built import run
 from tests.stack.composed import ROOT, image_environment
+from tests.stack.conftest import NewStack
+from tests.stack.kubernetes_api import kubernetes_api
 from tests.stack.otlp import send_http, spans
+from tests.stack.test_gateway import KEYS, Gateway
+from tests.stack.test_placement import Told, assert_exact
 from tools.stack.configured import CONFIG, local
 from tools.stack.servers import Server, free_port
 
@@ -162,18 +167,29 @@ def test_it_sends_where_the_gateway_listens(objects: dict[str, Object]) -> None:
 
 
 class Container:
-    """The container as a process here: command and variables as written, ports and folders of its own."""
+    """The container as a process here: command and variables as written, ports and folders of its own.
 
-    def __init__(self, objects: dict[str, Object], container: Object, folder: Path, token: str) -> None:
+    Without a ``collector`` that is away.
+    """
+
+    def __init__(
+        self,
+        objects: dict[str, Object],
+        container: Object,
+        folder: Path,
+        token: str,
+        collector: str | None = None,
+        **more: str,
+    ) -> None:
         self.ports = {port["containerPort"]: free_port() for port in container["ports"]}
         self.names = {port["name"]: local(self.ports[port["containerPort"]]) for port in container["ports"]}
         words = [re.sub(r"(?<=^0\.0\.0\.0:)\d+$", self._moved, word) for word in container["args"]]
-        nowhere = f"http://{local(free_port())}"
+        collector = collector or f"http://{local(free_port())}"
         settings = {
-            name: value.replace("https://otel-collector:4318", nowhere)
+            name: value.replace("https://otel-collector:4318", collector)
             for name, value in objects["ConfigMap"]["data"].items()
         }
-        secret = {"receive-token": token, "exporter-headers": "authorization=Bearer%20x"}
+        secret = {"receive-token": token, "exporter-headers": "authorization=Bearer%20let-me-in"}
         secrets = {each["name"]: secret[each["valueFrom"]["secretKeyRef"]["key"]] for each in container["env"]}
         places = {"OTEL_BRIDGE_DATA_DIR": str(folder / "data"), "CLAUDE_CONFIG_DIR": str(folder / "transcripts")}
         self.server = Server(
@@ -181,7 +197,7 @@ class Container:
             [sys.executable, "-m", "otel_bridge", *words],
             folder,
             self.url(container["startupProbe"]),
-            image_environment() | settings | secrets | places,
+            image_environment() | settings | secrets | places | more,
         )
 
     def _moved(self, port: re.Match[str]) -> str:
@@ -227,3 +243,25 @@ def test_with_an_empty_token_nothing_is_received(objects: dict[str, Object], con
         assert "not receiving" in made.server.log.read_text(encoding="utf-8")
     finally:
         made.server.kill()
+
+
+@pytest.mark.slow
+def test_what_a_client_says_reaches_the_stores_of_the_cluster(
+    objects: dict[str, Object], container: Object, new_stack: NewStack, tmp_path: Path
+) -> None:
+    """Through the shipped gateway, over TLS, with the token of each hop: each request once, at what the client said."""
+    told = Told(["2.1.329/turns"])
+    with ExitStack() as ending:
+        stack = new_stack()
+        gateway = Gateway(stack, tmp_path, ending.enter_context(kubernetes_api(tmp_path)))
+        ending.callback(gateway.server.kill)
+        gateway.server.start()
+        collector = f"https://{local(gateway.ports.collector_http)}"
+        authority = {"OTEL_EXPORTER_OTLP_CERTIFICATE": str(KEYS / "ca.pem")}
+        made = Container(objects, container, tmp_path, TOKEN, collector, **authority)
+        ending.callback(made.server.kill)
+        made.server.start()
+        for request in told.requests():
+            known = {"authorization": f"Bearer {TOKEN}"}
+            assert send_http(f"http://{made.names['otlp-http']}", request, known).status == 200
+        assert_exact(stack, told)
