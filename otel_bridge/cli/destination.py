@@ -37,6 +37,10 @@ give_up_option = click.option(
     "--give-up", "give_up_s", type=Seconds(min=0), default=60, show_default=True, metavar="SECONDS",
     help="How long to try again a request that finds nobody or a busy receiver.",
 )  # fmt: skip
+originals_option = click.option(
+    "--keep-original-attributes", "keeps_originals", is_flag=True,
+    help="Send what the client said on its own spans too, under its own names; no texts.",
+)  # fmt: skip
 with_paths_option = click.option("--paths", "with_paths", is_flag=True, help="Send working folders and file names too.")
 
 _MODEST_REQUESTS, _MODEST_ITEMS = 2, 512

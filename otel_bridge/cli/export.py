@@ -19,6 +19,7 @@ from otel_bridge.cli.destination import (
     only_option,
     open_local_sinks,
     open_sink,
+    originals_option,
     protocol_option,
     with_paths_option,
     without_missing_pipelines,
@@ -58,6 +59,7 @@ from otel_bridge.telemetry import Signal
 @click.option("--no-session-id", is_flag=True,
               help="Metrics without session ids: fewer series, exact only in one export of everything.")  # fmt: skip
 @with_paths_option
+@originals_option
 @data_dir_option
 @click.option("--no-store", is_flag=True,
               help="Leave the index alone: read the transcripts and send all, what was sent before too.")  # fmt: skip
@@ -77,6 +79,7 @@ def command(
     include_open: bool,
     no_session_id: bool,
     with_paths: bool,
+    keeps_originals: bool,
     data_dir: Path | None,
     no_store: bool,
 ) -> None:
@@ -95,6 +98,7 @@ def command(
         content=_content_policy(content, content_bytes),
         include_open=include_open,
         metrics_by_session=not no_session_id,
+        original_attributes=keeps_originals,
         paths=with_paths,
     )
     run = _Run(paths, data_dir, or_samples, no_store, signals, options, to, give_up_s, bool(only))

@@ -17,6 +17,7 @@ from otel_bridge.cli.destination import (
     endpoint_option,
     has_destination,
     only_option,
+    originals_option,
     protocol_option,
     with_paths_option,
     without_missing_pipelines,
@@ -54,6 +55,7 @@ class Keeping(Struct, frozen=True):
     idle_minutes: int
     file: str | None = None
     """Where spans, events and metrics are appended, too or instead."""
+    keeps_originals: bool = False
 
     def source(self) -> Source:
         """Return the folders to read and the index to keep."""
@@ -65,7 +67,11 @@ class Keeping(Struct, frozen=True):
 
     def convert_options(self) -> ConvertOptions:
         """Return how to convert."""
-        return ConvertOptions(resource=resource_attributes(environment()), paths=self.with_paths)
+        return ConvertOptions(
+            resource=resource_attributes(environment()),
+            original_attributes=self.keeps_originals,
+            paths=self.with_paths,
+        )
 
     def destination(self) -> Destination | None:
         """Return where to send to, ``None`` where no endpoint is set.
@@ -133,6 +139,7 @@ def keeping_options(function: Callable[..., Any]) -> Callable[..., Any]:
         protocol_option,
         only_option,
         with_paths_option,
+        originals_option,
         idle_option,
     )):  # fmt: skip
         with_keeping = option(with_keeping)

@@ -13,6 +13,7 @@ import click
 from otel_bridge.cli.destination import (
     Destination,
     endpoint_option,
+    originals_option,
     protocol_option,
     with_paths_option,
     without_missing_pipelines,
@@ -50,6 +51,7 @@ _FILES_PER_CONNECTION = 2
 @endpoint_option
 @protocol_option
 @with_paths_option
+@originals_option
 @idle_option
 @click.option("--to-file", "file", metavar="FILE", help="Append OTLP/JSON lines as the collector does; - for stdout.")
 @click.option("--unchanged", is_flag=True, help="Convert nothing: pass all of it on as it comes, and keep no index.")
@@ -60,6 +62,7 @@ def command(
     endpoint: str | None,
     protocol: str | None,
     with_paths: bool,
+    keeps_originals: bool,
     idle_minutes: int,
     file: str | None,
     unchanged: bool,
@@ -88,8 +91,9 @@ def command(
             with until_signal() as stop, run(_as_it_is):
                 stop.wait()
         else:
-            keeping = Keeping((), False, data_dir, False, endpoint, protocol, (), with_paths, idle_minutes, file)  # noqa: FBT003
-            run_receiver(keeping, lambda keeper: run(_into(keeper)), growing)
+            options = with_paths, idle_minutes, file, keeps_originals
+            keeping = Keeping((), False, data_dir, False, endpoint, protocol, (), *options)  # noqa: FBT003
+            run_receiver(keeping, lambda keeper: run(_into(keeper, keeps_originals=keeps_originals)), growing)
 
 
 @contextmanager
@@ -119,10 +123,10 @@ def _as_it_is(onward: Intake | None) -> Intake:
     return onward
 
 
-def _into(keeper: Keeper) -> Callable[[Intake | None], Intake]:
+def _into(keeper: Keeper, *, keeps_originals: bool) -> Callable[[Intake | None], Intake]:
     from otel_bridge.pipeline.native_intake import NativeIntake
 
-    return partial(NativeIntake, keeper.inbox)
+    return partial(NativeIntake, keeper.inbox, keeps_originals=keeps_originals)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
@@ -18,8 +18,8 @@ from otel_bridge.cli.service import look_every_option, run_service
 from otel_bridge.errors import UsageError
 from otel_bridge.pipeline.index.exposing import RecentPoints, bridge_state
 from otel_bridge.pipeline.index.keeping import Keeper
-from otel_bridge.pipeline.index.natives import Inbox
 from otel_bridge.receiving.counters import Counters
+from otel_bridge.receiving.intake import Intake
 from otel_bridge.serving.address import DEFAULT, OPTION
 from otel_bridge.serving.server import serve as start_server
 from otel_bridge.sinks.otlp.config import OtlpConfig
@@ -50,7 +50,7 @@ def command(*, keeping: Keeping, look_every_s: float, listening: Listening, addr
         sends_metrics = to is not None and any(config.signal is Signal.METRICS for config in to.otlp)
         points = None if sends_metrics else RecentPoints(source.path, keeping.convert_options(), time.time_ns)
         with (
-            _receiving(listening, keeping.next_hops(to) if to is not None else (), keeper.inbox) as received,
+            _receiving(listening, keeping.next_hops(to) if to is not None else (), _into(keeping, keeper)) as received,
             start_server(address, lambda: bridge_state(keeper, received), points, allow_remote=allow_remote) as server,
         ):
             say(f"health at {server.url}, metrics at {server.url}/metrics")
@@ -60,16 +60,21 @@ def command(*, keeping: Keeping, look_every_s: float, listening: Listening, addr
 
 
 @contextmanager
-def _receiving(listening: Listening, next_hops: Sequence[OtlpConfig], inbox: Inbox) -> Iterator[Counters | None]:
+def _receiving(
+    listening: Listening, next_hops: Sequence[OtlpConfig], intake: Callable[[Intake | None], Intake]
+) -> Iterator[Counters | None]:
     """Take telemetry and count it as long as the block runs; where that cannot be, say so, and do all the rest."""
-    from otel_bridge.pipeline.native_intake import NativeIntake
-
     received: Counters | None = None
     with ExitStack() as closing:
         try:
             config = listening.config(next_hops)
-            intake = partial(NativeIntake, inbox)
             received = closing.enter_context(receiving(config, next_hops, intake=intake, grace_s=_GRACE_S)).counters
         except UsageError as error:
             say(f"! not receiving: {error}")
         yield received
+
+
+def _into(keeping: Keeping, keeper: Keeper) -> Callable[[Intake | None], Intake]:
+    from otel_bridge.pipeline.native_intake import NativeIntake
+
+    return partial(NativeIntake, keeper.inbox, keeps_originals=keeping.keeps_originals)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from msgspec import structs
@@ -31,15 +32,21 @@ _UNUSABLE = "points without a session, a time or a value"
 class NativeIntake:
     """Takes requests; any number of threads may call it. Stored first: what is sent again then does no harm."""
 
-    def __init__(self, inbox: Inbox, onward: Intake | None) -> None:
-        """``onward`` takes what is not for the index; without it nobody does, and the sender is told."""
+    def __init__(self, inbox: Inbox, onward: Intake | None, *, keeps_originals: bool = False) -> None:
+        """``onward`` takes what is not for the index; without it nobody does, and the sender is told.
+
+        ``keeps_originals`` stores all that spans say but texts, not only what is made use of.
+        """
         self._inbox = inbox
         self._onward = onward
+        self._readers = _READERS
+        if keeps_originals:
+            self._readers = _READERS | {Signal.TRACES: partial(read_traces, keeps_original=True)}
 
     def __call__(self, export: Export) -> Taken | Refused:
         """Store the records of a request and pass the rest of it on."""
         message = export.message
-        reading = _READERS[export.signal](message)
+        reading = self._readers[export.signal](message)
         answer = self._share_out(export, message, reading)
         if isinstance(answer, Refused):
             return answer

@@ -20,7 +20,7 @@ from otel_bridge.receiving.signals import WIRES
 from otel_bridge.sources.native.wire import read_logs
 from otel_bridge.telemetry import Signal
 from tests.cli.commands import environment_of, run
-from tests.native import log_requests
+from tests.native import log_requests, trace_requests
 from tests.otlp_server import ACCEPT, Received, RecordingServer, Reply
 from tests.stack.otlp import Answer, send_http
 from tests.transcripts import SID, at_ns, dump, prompt, response, session_file
@@ -193,3 +193,24 @@ def test_what_clients_send_is_taken_where_no_transcript_is(tmp_path: Path) -> No
         assert time.monotonic() - started_s < ANSWERED_WITHIN_S
         listed = run("sessions", "--json", "--no-sync", home=tmp_path / "home", data_dir=tmp_path / "data")
         assert len(json.loads(listed.stdout)) == 1
+
+
+@pytest.mark.parametrize("switch", [(), ("--keep-original-attributes",)])
+def test_what_the_client_said_on_its_spans_is_kept_on_demand(tmp_path: Path, switch: tuple[str, ...]) -> None:
+    """On the spans that became of its own, under its own names; never a text."""
+    http = f"127.0.0.1:{free_port()}"
+    home, options = tmp_path / "home", ("--grpc", "none", "--http", http, *switch)
+    with (
+        RecordingServer("http/protobuf") as server,
+        up(home, tmp_path / "data", "--endpoint", server.endpoint, *options),
+    ):
+        for message in (*log_requests(RUN), *trace_requests(RUN)):
+            assert send_http(f"http://{http}", message) == Answer(200)
+        told = {
+            span.span_id for request in trace_requests(RUN) for span in Received("traces", request, 0, {}, "").items
+        }
+        until(lambda: told <= {span.span_id for span in server.spans()})
+        sent = {span.span_id: {pair.key for pair in span.attributes} for span in server.spans()}
+    originals = {"terminal.type", "user.id", "span.type"}
+    assert all((sent[span_id] & originals) == (originals if switch else set()) for span_id in told)
+    assert not {"user_prompt", "full_command", "file_path", "error"} & set().union(*sent.values())

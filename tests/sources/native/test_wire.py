@@ -12,10 +12,20 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from otel_bridge.sources.native.events import READERS
-from otel_bridge.sources.native.records import ApiFailure, ApiRequest, NativeSpan, ToolDecision, ToolResult, UserPrompt
+from otel_bridge.sources.native.records import (
+    ApiFailure,
+    ApiRequest,
+    NativeSpan,
+    ToolDecision,
+    ToolResult,
+    UserPrompt,
+    pack,
+    record_key,
+    unpack,
+)
 from otel_bridge.sources.native.wire import is_native_scope, read_logs, read_traces, rest
 from tests.captures import RUNS
-from tests.native import documents, log_requests, native_records
+from tests.native import documents, log_requests, native_records, trace_requests
 from tests.sources.native.otlp import AT_NS, SESSION, TRACING_SCOPE, add_logs, log_record, logs, span, traces
 
 REQUEST = {"model": "claude-opus-4-6", "cost_usd": 0.031685000000000005, "duration_ms": 101, "input_tokens": 12}
@@ -216,3 +226,51 @@ def test_every_recorded_event_is_read(run: str) -> None:
     )
     decisions = [record for record in found if isinstance(record, ToolDecision)]
     assert all(decision.decision in {"accept", "reject"} for decision in decisions)
+
+
+SAID = {
+    "terminal.type": "xterm",
+    "client_request_id": "c-1",
+    "queued_sends": 3,
+    "bash_command_class": "github_cli",
+    "anthropic.custom_base_url": True,
+    "model": "claude-opus-4-6[1m]",
+}
+TEXTS = {
+    "user_prompt": "hello",
+    "new_context": "x",
+    "tool_input": "ls",
+    "full_command": "ls",
+    "file_path": "/home/dev/a.py",
+    "error": "failed",
+    "response.model_output": "yes",
+    "system_prompt_preview": "You",
+    "hook_definitions": "x",
+    "user.email": "dev@example.com",
+    "anything": "two words",
+}
+
+
+def test_all_that_is_no_text_is_kept_on_demand() -> None:
+    """Words, numbers, and yes or no; one word of a prompt is a text too, and so is an address."""
+    request = traces(span("tool", SAID | TEXTS))
+    (plain,) = read_traces(request).records
+    (whole,) = read_traces(request, keeps_original=True).records
+    assert isinstance(plain, NativeSpan)
+    assert isinstance(whole, NativeSpan)
+    assert plain.attributes == {"model": "claude-opus-4-6[1m]"}
+    assert whole.attributes == SAID | {"session.id": SESSION, "span.type": "tool"}
+    assert unpack(pack(whole)) == whole
+    assert record_key(whole) == record_key(plain)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_texts_of_recordings_are_kept_by_nobody(run: str) -> None:
+    """Of everything that real clients say on spans, what a person or a tool wrote stays out, and the rest is kept."""
+    texts = {"user_prompt", "full_command", "file_path", "error"}
+    for request in trace_requests(run):
+        told = [one for group in request.resource_spans for scope in group.scope_spans for one in scope.spans]
+        for record, one in zip(read_traces(request, keeps_original=True).records, told, strict=True):
+            assert isinstance(record, NativeSpan)
+            single = {pair.key for pair in one.attributes if pair.value.WhichOneof("value") != "array_value"}
+            assert record.attributes.keys() == single - texts
