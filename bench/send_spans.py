@@ -170,7 +170,8 @@ class Acknowledging(asyncio.Protocol):
                 self._head = head
                 return
             self._head = b""
-            self._left = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+            length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+            self._left = int(length or b"0")  # a GET has none
             data = body
         self._left -= len(data)
         if not self._left:

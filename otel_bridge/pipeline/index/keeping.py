@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from msgspec import Struct, field, structs
 
 from otel_bridge.errors import BridgeError
 from otel_bridge.pipeline.export import ExportSummary
-from otel_bridge.pipeline.index.ledger import Ledger
+from otel_bridge.pipeline.index.ledger import SPANS_WITHIN_NS, Ledger
 from otel_bridge.pipeline.index.natives import Inbox
 from otel_bridge.pipeline.index.opening import is_damage, open_or_recover, recover
 from otel_bridge.pipeline.index.passes import IndexOptions, PassReport, index_files
@@ -28,6 +29,9 @@ _WRITTEN_AGAIN, _TAKEN_AGAIN = "the index is written again", "the target takes d
 
 _PATIENCE_S = 1.0
 """So long a round waits for a target's answers, and the last one again: files that change meanwhile are not seen."""
+
+_STEP_S = 0.1
+"""Meanwhile what is received is stored so often."""
 
 
 class Target(Struct):
@@ -90,6 +94,10 @@ class Keeper:
         self._notify = notify
         self.inbox = Inbox()
         """Where telemetry of the client is left."""
+        self._is_unsettled = False
+        """Telemetry was stored while a pass was under way."""
+        self._awaited_ns: dict[str, int] = {}
+        """Since when sessions are held back; those with turns in quick succession are not held back for ever."""
         self._missed = True
         """Changes may have been missed: the next round looks at everything."""
         self._is_dirty = True
@@ -109,7 +117,8 @@ class Keeper:
         report = PassReport()
         looks_at_all = changed is None or self._missed
         self._is_dirty = self._is_dirty or looks_at_all  # a turn may have become idle
-        if self._take_in_telemetry() or ((changed or looks_at_all) and self.troubles.may_try(_INDEX)):
+        is_told = self._take_in_telemetry() or self._is_unsettled
+        if (is_told or changed or looks_at_all) and self.troubles.may_try(_INDEX):
             report = self._index(None if looks_at_all else changed)
         elif changed:
             self._missed = True
@@ -130,6 +139,11 @@ class Keeper:
         except (sqlite3.DatabaseError, BridgeError) as error:
             self._failed(_INDEX, error)
             return False
+
+    def _store_telemetry(self) -> None:
+        """Store what was received meanwhile: nobody should have to wait for the end of what is under way."""
+        if not self.inbox.is_empty and not self.place.is_gone and self.inbox.empty_into(self.place):
+            self._is_unsettled = True
 
     def end(self) -> None:
         """Look at everything once more, and leave what has no answer soon to whoever comes next."""
@@ -170,6 +184,7 @@ class Keeper:
         started_ns = self._clock()
         try:
             self._mend()
+            self._is_unsettled = False
             report = index_files(
                 self.place,
                 self.roots(),
@@ -177,6 +192,7 @@ class Keeper:
                 options=self.options,
                 changed=changed if self._reads_files else (),
                 progress=progress,
+                between=self._store_telemetry,
             )
         except (sqlite3.DatabaseError, BridgeError) as error:
             self._missed = True
@@ -228,7 +244,7 @@ class Keeper:
                 self._shipment, patience_s = self._load(self.find_target), _PATIENCE_S
             summary = ExportSummary()
             if self._shipment is not None:
-                if not self._shipment.is_answered(patience_s):
+                if not self._is_answered(self._shipment, patience_s):
                     return 0
                 shipment, self._shipment = self._shipment, None
                 summary = shipment.finish()
@@ -239,14 +255,24 @@ class Keeper:
         self._take_in(summary)
         return summary.sessions
 
+    def _is_answered(self, shipment: Shipment, patience_s: float) -> bool:
+        until_s = time.monotonic() + patience_s
+        while not shipment.is_answered(min(patience_s, _STEP_S)):
+            if time.monotonic() >= until_s:
+                return False
+            self._store_telemetry()
+        return True
+
     def _load(self, find_target: Callable[[], Target]) -> Shipment | None:
         """Send a part of what waits on its way; ``None`` where nothing waits."""
         shipper, ledger = self._shipper(find_target)
         now_ns = self._clock()
         idle = ledger.idle_sessions(shipper.options.idle_ns, now_ns)
         awaited = ledger.awaited_sessions(now_ns, expects_spans=self.inbox.expects_spans(now_ns))
-        waiting = deque(dict.fromkeys(due for due in (*ledger.pending(now_ns), *idle) if due not in awaited))
-        return shipper.send_some(waiting, idle) if waiting else None
+        self._awaited_ns = {session_id: self._awaited_ns.get(session_id, now_ns) for session_id in awaited}
+        held = {session_id for session_id, since_ns in self._awaited_ns.items() if now_ns - since_ns < SPANS_WITHIN_NS}
+        waiting = deque(dict.fromkeys(due for due in (*ledger.pending(now_ns), *idle) if due not in held))
+        return shipper.send_some(waiting, idle, self._store_telemetry) if waiting else None
 
     def _shipper(self, find_target: Callable[[], Target], *, idle_ns: int | None = None) -> tuple[Shipper, Ledger]:
         if self._target is None or _TARGET in self.troubles:

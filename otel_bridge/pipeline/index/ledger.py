@@ -19,7 +19,8 @@ from otel_bridge.store.native import known_natively
 from otel_bridge.telemetry import Batch, DataPoint, LogRecord, Signal, Span
 
 _MS_NS = 1_000_000
-_SPANS_WITHIN_NS = 10 * 1_000_000_000
+SPANS_WITHIN_NS = 10 * 1_000_000_000
+"""So long after the end of a turn the client's spans of it may come."""
 _NOTED_AT_ONCE = 512
 """So many answers a crash may forget: what they are about is sent again, with the same ids."""
 
@@ -74,7 +75,7 @@ class Ledger:
         Those are sessions it told of before, or all of them where it sends spans at all, for ten seconds after the end
         of a turn: it sends every five. What goes first decides under which ids all that follows goes.
         """
-        just_over = store.just_over_sessions(self._connection, now_ns - _SPANS_WITHIN_NS)
+        just_over = store.just_over_sessions(self._connection, now_ns - SPANS_WITHIN_NS)
         return set(just_over if expects_spans else known_natively(self._connection, just_over))
 
     def _with_head(self, session_ids: Iterable[str], now_ns: int) -> list[str]:

@@ -58,11 +58,13 @@ def index_files(
     options: IndexOptions,
     changed: Collection[str] | None = None,
     progress: Callable[[int, int], None] = lambda _, __: None,
+    between: Callable[[], object] = lambda: None,
 ) -> PassReport:
     """Bring the index up to date with the files under some roots; work is proportional to what is new.
 
     ``changed`` are paths to look at instead of all; ``progress`` is told bytes done and bytes to do. A pass that is
-    interrupted loses what it was writing, nothing else; the next one goes on.
+    interrupted loses what it was writing, nothing else; the next one goes on. ``between`` is called between the
+    transactions that make rows, and may store telemetry.
 
     Raises:
         NotFoundError: a root does not exist or cannot be read.
@@ -89,7 +91,7 @@ def index_files(
                     write_reading(connection, reading, now_ns=now_ns)
                     _count(report, reading)
     made = [job.session_id for job in plan.jobs if job.is_new]
-    report.sessions = settle(place, now_ns=now_ns, made=made, workers=options.workers)
+    report.sessions = settle(place, now_ns=now_ns, made=made, workers=options.workers, between=between)
     report.rows_written = connection.total_changes - rows_before
     return report
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from sqlite3 import Connection
 
 from msgspec import Struct, structs
@@ -26,6 +26,9 @@ from otel_bridge.vcs import BranchLink
 _AT_ONCE = 32
 """Sessions settled in one transaction: an interrupted pass goes on from there."""
 
+_AT_ONCE_S = 0.2
+"""Whoever waits for what he sent to be stored waits so long."""
+
 _PARALLEL_FROM = 24
 """For fewer sessions, starting workers costs more than it saves."""
 
@@ -40,11 +43,19 @@ class SettledSession(Struct):
     branch_links: list[BranchLink]
 
 
-def settle(place: IndexPlace, *, now_ns: int, made: Collection[str] = (), workers: int = 1) -> list[str]:
+def settle(
+    place: IndexPlace,
+    *,
+    now_ns: int,
+    made: Collection[str] = (),
+    workers: int = 1,
+    between: Callable[[], object] = lambda: None,
+) -> list[str]:
     """Make the rows of all unsettled sessions and their relatives anew, and of those whose open turn is over by now.
 
     ``made`` are sessions whose rows were made just now from their files alone: of these, only those with relatives are
     made again. A session that has no files left is deleted. Returns the sessions whose rows were made, here or there.
+    ``between`` is called after each transaction, and may store telemetry.
     """
     connection = place.connection
     _forget_empty(connection)
@@ -69,6 +80,7 @@ def settle(place: IndexPlace, *, now_ns: int, made: Collection[str] = (), worker
                 mates = _mates(connection, changed)  # by their new rows: they were made before all links were written
                 kinship.mark_settled(connection, (session_id for session_id, _ in batch))
                 kinship.mark_unsettled(connection, mates)
+            between()
         done.update(waiting)
         waiting = dict.fromkeys(mates)  # once more at most: what a session links is settled with it
     return sorted(done)
@@ -137,18 +149,23 @@ def _at_own_times(session: Session, recorded_ns: tuple[int, int], *, is_native: 
     return structs.replace(session, started_ns=min(starts, default=0), ended_ns=ended_ns)
 
 
-def _each(settler: _Settler, families: list[list[str]], workers: int) -> Iterator[_Settled]:
+def _each(settler: _Settler, families: list[list[str]], workers: int) -> Iterable[list[_Settled]]:
     if workers < 2 or sum(map(len, families)) < _PARALLEL_FROM:
-        settled: Iterable[list[_Settled]] = map(settler, families)
-    else:
-        by_size = sorted(families, key=len, reverse=True)
-        settled = (sessions for _, sessions in map_unordered(settler, by_size, workers))
-    return chain.from_iterable(settled)
+        return map(settler, families)
+    by_size = sorted(families, key=len, reverse=True)
+    return (sessions for _, sessions in map_unordered(settler, by_size, workers))
 
 
-def _batches(settled: Iterable[_Settled]) -> Iterator[list[_Settled]]:
-    iterator = iter(settled)
-    while batch := list(islice(iterator, _AT_ONCE)):
+def _batches(families: Iterable[list[_Settled]]) -> Iterator[list[_Settled]]:
+    """Yield whole families: what was found of them is written before anything else is stored."""
+    batch: list[_Settled] = []
+    begun_s = time.monotonic()
+    for family in families:
+        batch += family
+        if len(batch) >= _AT_ONCE or time.monotonic() - begun_s >= _AT_ONCE_S:
+            yield batch
+            batch, begun_s = [], time.monotonic()
+    if batch:
         yield batch
 
 

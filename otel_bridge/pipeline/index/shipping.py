@@ -95,14 +95,20 @@ class Shipper:
             progress(total - len(left), total)
         return summary
 
-    def send_some(self, session_ids: deque[str], idle: Collection[str] = ()) -> Shipment:
-        """Take sessions from the left and send what the targets lack of them, until it is enough at once."""
+    def send_some(
+        self, session_ids: deque[str], idle: Collection[str] = (), between: Callable[[], object] = lambda: None
+    ) -> Shipment:
+        """Take sessions from the left and send what the targets lack of them, until it is enough at once.
+
+        ``between`` is called after each session, and may store telemetry.
+        """
         shipment = Shipment(sink := self._open_sink(self._ledger.settle), self._ledger)
         try:
             items = 0
             while session_ids and items < _ITEMS_AT_ONCE:
                 items += self._send(session_ids[0], session_ids[0] in idle, sink, shipment.summary)
                 session_ids.popleft()
+                between()
         except BaseException:
             shipment.abort()
             raise

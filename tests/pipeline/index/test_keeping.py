@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from otel_bridge.convert import ConvertOptions
 from otel_bridge.errors import BusyError
-from otel_bridge.pipeline.index import shipping
+from otel_bridge.pipeline.index import settling, shipping
 from otel_bridge.pipeline.index.keeping import Keeper, Target
 from otel_bridge.pipeline.index.opening import reading, writing
 from otel_bridge.pipeline.index.passes import IndexOptions
@@ -348,6 +350,26 @@ def test_telemetry_is_taken_in_and_sent_on(kept: Kept) -> None:
     assert (sessions_of(kept), kept.keeper.pending) == ({SID, records[0].session_id}, 0)
 
 
+def test_turns_in_quick_succession_are_not_held_back_for_ever(kept: Kept) -> None:
+    """A session whose last turn is always just over goes out after ten seconds all the same."""
+    records = next(iter(native_records("2.1.329/basic").values()))
+    kept.world.now = (max(ended_ns(record) for record in records) - at_ns(0)) / 1e9 + 1
+    for number in range(4):
+        put(kept, [at_another_time(record, number) for record in records])
+        kept.keeper.round(frozenset())
+        assert (records[0].session_id in sessions_of(kept)) is (number == 3)
+        kept.wait(4)
+
+
+def at_another_time(record: NativeRecord, number: int) -> NativeRecord:
+    """Return the record of the same turn as it would be so many times four seconds later, in a turn of its own."""
+    later_ns, prompt_id = number * 4_000_000_000, f"prompt-{number}"
+    if isinstance(record, NativeSpan):
+        trace_id = number.to_bytes(16, "big") if number else record.trace_id
+        return replace(record, trace_id=trace_id, start_ns=record.start_ns + later_ns, end_ns=record.end_ns + later_ns)
+    return replace(record, time_ns=record.time_ns + later_ns, prompt_id=prompt_id)
+
+
 def sessions_of(kept: Kept) -> set[object]:
     return {span.attributes["session.id"] for span in kept.receiver.spans}
 
@@ -363,3 +385,32 @@ def test_telemetry_is_not_stored_in_an_index_that_was_removed(kept: Kept) -> Non
     put(kept, next(iter(native_records("2.1.329/basic").values())))
     with reading(kept.world.path) as place:
         assert place.connection.execute("SELECT count(*) FROM native_records").fetchone()[0] > 0
+
+
+def test_nobody_waits_for_the_end_of_a_round(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes while rows are made is stored then, and the next round makes its rows, though nothing new came."""
+    (first, second, *_) = native_records("2.1.329/turns").values()
+    settled: list[object] = []
+    inbox = kept.keeper.inbox
+
+    def write(connection: sqlite3.Connection, session_id: str, session: object) -> set[tuple[str, str]]:
+        if not settled:
+            late.append(threads.submit(inbox.put, second, 5))
+            while inbox.is_empty:
+                pass
+        settled.append(session_id)
+        return write_rows(connection, session_id, session)  # type: ignore[arg-type]
+
+    write_rows = settling._write
+    late: list[Future[bool]] = []
+    with ThreadPoolExecutor(2) as threads:
+        stored = threads.submit(inbox.put, first, 5)
+        while inbox.is_empty:
+            pass
+        monkeypatch.setattr(settling, "_write", write)
+        kept.keeper.round(frozenset())
+        assert stored.result()
+        assert late[0].result()
+    assert inbox.is_empty
+    kept.keeper.round(frozenset())
+    assert {first[0].session_id, second[0].session_id} <= set(settled)

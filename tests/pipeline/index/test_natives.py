@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from otel_bridge.pipeline.index import settling
 from otel_bridge.pipeline.index.natives import take_records
 from otel_bridge.pipeline.index.opening import recover
+from otel_bridge.pipeline.index.passes import IndexOptions, index_files
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.pruning import Choice, choose, prune
 from otel_bridge.serving.received import Fate
@@ -136,3 +138,30 @@ def test_telemetry_goes_with_its_session(run: str, joined: World, tmp_path: Path
     assert {fate for (_, fate), count in fates.items() if count} == {Fate.OUTDATED}
     joined.update()
     assert joined.one("SELECT count(*) FROM sessions") == 0
+
+
+def test_telemetry_stored_while_rows_are_made_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is of sessions whose rows were just made or of those to come."""
+    monkeypatch.setattr(settling, "_AT_ONCE", 1)
+    sessions = native_records("2.1.329/turns")
+    assert len(sessions) > 2
+    world, early, late = World(tmp_path), [], []
+    for records in sessions.values():
+        early += records[: len(records) // 2]
+        late += records[len(records) // 2 :]
+    take_records(world.place, early)
+    pieces = [late]
+    index_files(
+        world.place,
+        [],
+        now_ns=at_ns(world.now),
+        options=IndexOptions(),
+        changed=(),
+        between=lambda: pieces and take_records(world.place, pieces.pop()),
+    )
+    assert not pieces
+    assert world.one("SELECT count(*) FROM unsettled") == 1
+    world.update()
+    at_once = World(tmp_path / "at_once")
+    take(at_once, early + late)
+    assert_same_rows(all_rows(world.connection), all_rows(at_once.connection))

@@ -1,0 +1,244 @@
+"""How much of Claude Code's own telemetry one `otel-bridge receive` process converts, and how long clients wait.
+
+    python -m bench.native_load [--seconds 60] [--sessions 1000] [--spans-per-second 12000] [--with-events]
+
+Recorded turns, each under new ids and at new times, from so many clients at a time, each over a connection of its own.
+A request is acknowledged when it is on the disk; the next hop is another process that acknowledges without decoding.
+The process has a core of its own where there are two. Printed every ten seconds: what was acknowledged, what clients
+waited, how many spans and events left it, how many sessions wait for their rows, its memory and its processor time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from bench.receiver_load import CORES, Process, Result, leave_a_core, next_hop, timed
+from otel_bridge.store.database import FILE_NAME
+from tests.native import log_requests, trace_requests
+
+RUN = "2.1.329/turns"
+PROTOBUF = "application/x-protobuf"
+PART_S = 10.0
+_ID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:req|toolu|msg)_[0-9A-Za-z_]{12,}|a[0-9a-f]{16}")
+
+
+class Turn:
+    """A recorded turn that can be had again and again, as another one."""
+
+    def __init__(self, *, with_events: bool) -> None:
+        (self._spans, *_) = trace_requests(RUN)
+        self._requests: list[tuple[str, Any]] = [("traces", self._spans)]
+        (root,) = [span for span in spans_of(self._spans) if not span.parent_span_id]
+        if with_events:
+            self._requests.insert(0, ("logs", events_between(root.start_time_unix_nano, root.end_time_unix_nano)))
+        self.spans = sum(1 for _ in spans_of(self._spans))
+        self._ended_ns = root.end_time_unix_nano
+        self._raw_ids = {root.trace_id} | {span.span_id for span in spans_of(self._spans)}
+        texts = (pair.value.string_value for _, message in self._requests for pair in attributes_of(message))
+        found = {text.encode() for text in texts if _ID.fullmatch(text)}
+        (self._session,) = {pair.value.string_value.encode() for pair in root.attributes if pair.key == "session.id"}
+        ids = self._raw_ids | found | {raw.hex().encode() for raw in self._raw_ids}
+        self._ids = re.compile(b"|".join(map(re.escape, sorted(ids, key=len, reverse=True))))
+
+    def requests(self, session: int) -> Iterator[tuple[str, bytes]]:
+        """Yield the requests of a new turn of a session that ends now, by signal."""
+        later_ns = time.time_ns() - self._ended_ns
+        salt = random.getrandbits(128).to_bytes(16, "big")
+        for name, message in self._requests:
+            moved = type(message)()
+            moved.CopyFrom(message)
+            shift(moved, later_ns)
+            yield name, self._ids.sub(partial(self._renamed, session, salt), moved.SerializeToString())
+
+    def _renamed(self, session: int, salt: bytes, found: re.Match[bytes]) -> bytes:
+        old = found[0]
+        if old == self._session:
+            return f"{session:08x}".encode() + old[8:]
+        if old in self._raw_ids:
+            return bytes(one ^ other for one, other in zip(old, salt, strict=False))
+        digest = blake2b(old, key=salt).hexdigest()
+        return "".join(
+            digest[at] if letter in "0123456789abcdef" else letter for at, letter in enumerate(old.decode())
+        ).encode()
+
+
+def spans_of(message: Any) -> Iterator[Any]:
+    return (span for group in message.resource_spans for scope in group.scope_spans for span in scope.spans)
+
+
+def records_of(message: Any) -> Iterator[Any]:
+    return (record for group in message.resource_logs for scope in group.scope_logs for record in scope.log_records)
+
+
+def attributes_of(message: Any) -> Iterator[Any]:
+    items = spans_of(message) if hasattr(message, "resource_spans") else records_of(message)
+    return (pair for item in items for pair in item.attributes)
+
+
+def events_between(start_ns: int, end_ns: int) -> Any:
+    """Return the recorded events of so long as one request."""
+    requests = list(log_requests(RUN))
+    whole = requests[0]
+    for request in requests[1:]:
+        whole.MergeFrom(request)
+    for group in whole.resource_logs:
+        for scope in group.scope_logs:
+            kept = [record for record in scope.log_records if start_ns <= record.time_unix_nano <= end_ns]
+            del scope.log_records[:]
+            scope.log_records.extend(kept)
+    return whole
+
+
+def shift(message: Any, by_ns: int) -> None:
+    """Move all times of a request."""
+    for span in spans_of(message) if hasattr(message, "resource_spans") else ():
+        span.start_time_unix_nano += by_ns
+        span.end_time_unix_nano += by_ns
+        for event in span.events:
+            event.time_unix_nano += by_ns
+    for record in records_of(message) if hasattr(message, "resource_logs") else ():
+        record.time_unix_nano += by_ns
+        record.observed_time_unix_nano += by_ns
+
+
+Post = Callable[[str, bytes], Any]
+
+
+async def connection(port: int) -> Post:
+    """Open a connection over which requests can be posted; what that returns is the status."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+    async def post(name: str, body: bytes) -> int:
+        head = f"POST /v1/{name} HTTP/1.1\r\nHost: x\r\nContent-Type: {PROTOBUF}\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+        answer = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", answer)
+        assert length
+        await reader.readexactly(int(length[1]))
+        return int(answer[9:12])
+
+    return post
+
+
+class Pace(NamedTuple):
+    first_s: float
+    every_s: float
+    until_s: float
+
+
+async def client(number: int, post: Post, turn: Turn, pace: Pace, to: Result) -> None:
+    """Send a turn every so often; what is to be sent again is, a second later."""
+    at_s = pace.first_s
+    while at_s < pace.until_s:
+        await asyncio.sleep(max(0.0, at_s - time.perf_counter()))
+        for name, body in turn.requests(number):
+            while True:
+                before = to.answers[200]
+                await timed(lambda name=name, body=body: post(name, body), to)  # type: ignore[misc]
+                if to.answers[200] > before or time.perf_counter() > pace.until_s:
+                    break
+                await asyncio.sleep(1)
+        at_s += pace.every_s
+
+
+async def load(options: argparse.Namespace, process: Process, port: int, index: Path) -> None:
+    turn = Turn(with_events=options.with_events)
+    every_s = turn.spans * options.sessions / options.spans_per_second
+    posts = [await connection(port) for _ in range(options.sessions)]
+    started_s = time.perf_counter()
+    until_s = started_s + options.seconds
+    result = Result([], Counter())
+    clients = [
+        asyncio.create_task(
+            client(number, post, turn, Pace(started_s + every_s * number / options.sessions, every_s, until_s), result)
+        )
+        for number, post in enumerate(posts)
+    ]
+    per_turn = 1 + options.with_events
+    print(
+        f"{'s':>4}{'spans/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'spans sent':>12}{'wait':>7}{'MiB':>6}{'CPU':>6}  answers"
+    )
+    seen, cpu_s = Counter[int](), process.cpu_s()
+    while not all(task.done() for task in clients):
+        await asyncio.wait(clients, timeout=PART_S)
+        waits = sorted(result.latencies_s) or [0.0]
+        result.latencies_s.clear()
+        taken = (result.answers[200] - seen[200]) * turn.spans / per_turn / PART_S
+        seen, before = Counter(result.answers), cpu_s
+        cpu_s = process.cpu_s()
+        sent, pending = state(index)
+        print(
+            f"{time.perf_counter() - started_s:>4.0f}{taken:>10,.0f}{waits[len(waits) // 2] * 1000:>9,.0f}"
+            f"{waits[len(waits) * 99 // 100] * 1000:>9,.0f}{sent:>12,}{pending:>7,}{process.rss_mib():>6,.0f}"
+            f"{(cpu_s - before) / PART_S:>6.0%}  {dict(result.answers)}",
+            flush=True,
+        )
+    await asyncio.gather(*clients)
+
+
+def state(index: Path) -> tuple[int, int]:
+    """Return how many spans and events were sent, and how many sessions wait to be settled."""
+    with closing(sqlite3.connect(index, timeout=30)) as connection:
+        sent = connection.execute("SELECT count(*) FROM sent").fetchone()[0]
+        return sent, connection.execute("SELECT count(*) FROM unsettled").fetchone()[0]
+
+
+@contextmanager
+def receiver(endpoint: str, folder: str) -> Iterator[tuple[Process, int]]:
+    """Run the command; yield it with its port of HTTP."""
+    command = ["otel_bridge", "receive", "--grpc", "none", "--http", "127.0.0.1:0", "--endpoint", endpoint]
+    env = os.environ | {"OTEL_EXPORTER_OTLP_COMPRESSION": "none", "OTEL_BRIDGE_DATA_DIR": folder}
+    process = subprocess.Popen([sys.executable, "-m", *command], stderr=subprocess.PIPE, text=True, env=env)
+    try:
+        assert process.stderr
+        found = re.search(r"http://[\d.]+:(\d+)", process.stderr.readline())
+        assert found
+        if CORES:
+            os.sched_setaffinity(process.pid, {max(CORES)})
+        yield Process(process), int(found[1])
+        started_s = time.perf_counter()
+        process.send_signal(signal.SIGTERM)
+        said = process.stderr.read()
+        process.wait()
+        print(f"all was sent {time.perf_counter() - started_s:.1f} s after it was asked to end", said.splitlines()[-3:])
+    finally:
+        process.kill()
+        process.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--sessions", type=int, default=1000)
+    parser.add_argument("--spans-per-second", type=int, default=12_000)
+    parser.add_argument("--with-events", action="store_true", help="the events of each turn too, before its spans")
+    options = parser.parse_args()
+    leave_a_core()
+    with (
+        TemporaryDirectory() as folder,
+        next_hop() as (endpoint, _),
+        receiver(endpoint, folder) as (process, port),
+    ):
+        asyncio.run(load(options, process, port, Path(folder) / FILE_NAME))
+
+
+if __name__ == "__main__":
+    main()
