@@ -90,6 +90,16 @@ def test_requests_are_refused_as_often_as_scripted_and_then_answered(api: StubAp
     assert len(ids) == 3
 
 
+def test_what_is_billed_is_written_down(api: StubApi, tmp_path: Path) -> None:
+    """With the model that answered; a request that is turned away costs nothing."""
+    for _ in range(REPLY.refusals + 1):
+        ask(api)
+    lines = (tmp_path / "requests.jsonl").read_text(encoding="utf-8").splitlines()
+    *refused, billed = [json.loads(line)["billed"] for line in lines]
+    assert refused == [None, None]
+    assert (billed["model"], billed["output"], billed["cache_write_1h"]) == ("claude-haiku-4-5", 77, 4)
+
+
 def test_who_asks_for_a_stream_gets_one(api: StubApi) -> None:
     for _ in range(REPLY.refusals):
         ask(api)

@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tools.realclient.errors import ClientError
-from tools.realclient.scenario import Run
+from tools.realclient.scenario import Run, Saying
 
 _RUN_WITHIN_S = 60.0
 _LAST_WORDS = 2_000
@@ -59,10 +59,9 @@ class Client:
         """
         with self._process(run) as (said, heard):
             for saying in run.say:
-                prompt = {"type": "user", "message": {"role": "user", "content": saying.prompt}}
-                said.write(json.dumps(prompt) + "\n")
+                said.write(json.dumps(_spoken(saying)) + "\n")
                 said.flush()
-                for _ in range(saying.results):
+                for _ in range(0 if saying.wants_title else saying.results):
                     self._sessions[run.name] = _next_result(heard)
                 time.sleep(saying.pause_s)
             said.close()
@@ -107,6 +106,14 @@ class Client:
         if run.forks is not None:
             arguments += ["--resume", self._sessions[run.forks], "--fork-session"]
         return arguments
+
+
+def _spoken(saying: Saying) -> dict[str, Any]:
+    """Return a prompt as the client reads it."""
+    if saying.wants_title:
+        request = {"subtype": "generate_session_title", "description": saying.prompt, "persist": False}
+        return {"type": "control_request", "request_id": "title", "request": request}
+    return {"type": "user", "message": {"role": "user", "content": saying.prompt}}
 
 
 def _next_result(heard: IO[str]) -> str:

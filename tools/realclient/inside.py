@@ -1,18 +1,22 @@
 """What happens in the namespaces: a project, the scripted API, and all runs of a scenario, one after the other.
 
-    unshare -nm python -m tools.realclient.inside FOLDER SCENARIO CLIENT…
+    unshare -nm python -m tools.realclient.inside [--door PORT=SOCKET] FOLDER SCENARIO CLIENT…
 
-FOLDER/home is the client's home, FOLDER/log what was said on all sides.
+FOLDER/home is the client's home, FOLDER/log what was said on all sides. A door leads from a port of loopback in there
+to a server out here (``tools.realclient.door``).
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from tools.realclient.client import Client
+from tools.realclient.door import way_out
 from tools.realclient.errors import ClientError
 from tools.realclient.isolation import settle_in
 from tools.realclient.scenario import Scenario, ScenarioError, load_scenario
@@ -65,14 +69,27 @@ def git(project: Path, *arguments: str) -> None:
 
 
 def main() -> int:
-    folder, scenario, *command = sys.argv[1:]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--door", metavar="PORT=SOCKET", help="a port of loopback and the socket that is behind it")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("scenario", type=Path)
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="CLIENT…")
+    options = parser.parse_args()
     try:
         settle_in()
-        play(Path(folder), Path(scenario), command)
+        with _door(options.door):
+            play(options.folder, options.scenario, options.command)
     except (ScenarioError, ClientError, OSError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _door(wanted: str | None) -> AbstractContextManager[None]:
+    if wanted is None:
+        return nullcontext()
+    port, _, path = wanted.partition("=")
+    return way_out(int(port), Path(path))
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ from tools.realclient.errors import CannotBeHadError, ClientError
 PACKAGE = "@anthropic-ai/claude-code"
 CLIENTS = Path(__file__).parent / "clients"
 CACHE = Path(__file__).parents[2] / ".cache" / "realclient"
-VERSIONS = tuple(sorted(folder.name for folder in CLIENTS.iterdir()))
-"""The versions with a lock file."""
+VERSIONS = tuple(sorted((folder.name for folder in CLIENTS.iterdir()), key=lambda name: [*map(int, name.split("."))]))
+"""The versions with a lock file, the newest last."""
 
 _UNREACHABLE = {
     "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "EIDLETIMEOUT", "ENETUNREACH", "ENOTCACHED", "ENOTFOUND",

@@ -18,6 +18,16 @@ _FIRST_TOKEN = 1
 """A stream begins before it is known how long it gets: its first event counts one token."""
 
 
+def message_id(number: int) -> str:
+    """Return the id of the answer to the request of a number."""
+    return f"msg_scripted{number:06d}"
+
+
+def request_id(number: int) -> str:
+    """Return what the request of a number is called in the header of its answer."""
+    return f"req_scripted{number:06d}"
+
+
 def message(reply: Reply, *, number: int, asked_model: str) -> dict[str, Any]:
     """Return a whole answer; ``number`` makes its ids different from those of all others."""
     return _head(reply, number, asked_model) | {
@@ -52,7 +62,7 @@ def overloaded() -> dict[str, Any]:
 
 def _head(reply: Reply, number: int, asked_model: str) -> dict[str, Any]:
     return {
-        "id": f"msg_scripted{number:06d}",
+        "id": message_id(number),
         "type": "message",
         "role": "assistant",
         "model": reply.model or asked_model,

@@ -62,6 +62,8 @@ class Saying(Struct, frozen=True, forbid_unknown_fields=True):
     """A prompt given to the running client."""
 
     prompt: str
+    wants_title: bool = False
+    """Ask for a title of the prompt instead, as editors do: given beside the conversation, by 2.0.30 not at all."""
     results: int = 1
     """How many results the client reports before the next prompt; a background agent's news bring one more."""
     pause_s: float = 0.0

@@ -17,14 +17,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tools.realclient.messages import Event, message, overloaded, stream
+from msgspec.structs import asdict
+
+from tools.realclient.messages import Event, message, overloaded, request_id, stream
 from tools.realclient.scenario import Reply, Scenario, due_reply
 
 _OVERLOADED = 529
 
 
 class StubApi:
-    """The server; it writes down what it was asked, a line of JSON for each request."""
+    """The server; it writes down what it was asked and what it billed, a line of JSON for each request."""
 
     def __init__(self, scenario: Scenario, requests: Path) -> None:
         self.scenario = scenario
@@ -58,7 +60,9 @@ class StubApi:
             is_refused = self._refused[id(reply)] < reply.refusals
             self._refused[id(reply)] += is_refused
             with self._requests.open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps({"number": number, "reply": reply.text, "request": request}) + "\n")
+                billed = None if is_refused else {"model": reply.model or request["model"], **asdict(reply.tokens)}
+                line = {"number": number, "reply": reply.text, "billed": billed, "request": request}
+                lines.write(json.dumps(line) + "\n")
         return number, reply, is_refused
 
 
@@ -113,6 +117,6 @@ class _Handler(BaseHTTPRequestHandler):
     def _head(self, status: int, content_type: str, number: int) -> None:
         self.send_response(status)
         self.send_header("content-type", content_type)
-        self.send_header("request-id", f"req_scripted{number:06d}")
+        self.send_header("request-id", request_id(number))
 
     def log_message(self, *args: object) -> None: ...
