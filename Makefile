@@ -51,7 +51,7 @@ stack: | $(BIN)/python ## build the real collector, Prometheus, Alertmanager and
 demo: $(DEV_READY) stack ## start the real stack with three weeks of sessions; what Prometheus says beside what stats says
 	$(BIN)/python -m tools.demo
 
-realclient: $(DEV_READY) stack ## let the real Claude Code work while watch sends it to the stack (needs npm and unshare)
+realclient: $(DEV_READY) stack ## let the real Claude Code work while watch, or up, sends it to the stack (needs npm and unshare)
 	$(BIN)/python -m tools.realclient.install
 	$(BIN)/python -m pytest tests/realclient -o log_cli=true --log-cli-level=INFO
 

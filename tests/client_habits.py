@@ -40,6 +40,7 @@ class Entry(Struct, frozen=True):
 
 
 Step = Callable[[Entry], Entry]
+UNSTREAMED = "not streamed: free"
 
 
 def session_entries(session: Session) -> list[Entry]:
@@ -156,7 +157,7 @@ def long_prompt(entry: Entry) -> Entry:
 STEPS: dict[str, dict[str, Step]] = {
     "1.0.60": {
         "final output": final_output_less_start,
-        "not streamed: free": unstreamed_is_free,
+        UNSTREAMED: unstreamed_is_free,
         "stream counted twice": streamed_twice,
         "1-hour writes at 5-minute": writes_at_5_minutes,
         "unknown model's price": priced_as(
@@ -165,7 +166,7 @@ STEPS: dict[str, dict[str, Step]] = {
     },
     "2.0.30": {
         "final output": final_output,
-        "not streamed: free": unstreamed_is_free,
+        UNSTREAMED: unstreamed_is_free,
         "prompt not counted": only_output,
         "model asked for": model_of_agents,
         "unknown model's price": priced_as({"claude-opus-4-6": "claude-opus-4"}),

@@ -10,6 +10,7 @@ import pytest
 from tools.realclient.scenario import Exchange, Reply, Scenario, ScenarioError, due_reply, load_scenario
 
 SHIPPED = Path(__file__).parents[2] / "tools" / "realclient" / "tides.toml"
+ASIDES = SHIPPED.with_name("asides.toml")
 PROMPTED = """
 otherwise = { text = "?" }
 files = {}
@@ -63,6 +64,14 @@ def test_the_shipped_scenario_speaks_of_the_project_it_is_played_in(tmp_path: Pa
     paths = [Path(each["file_path"]) for each in asked if "file_path" in each]
     assert {path.parent for path in paths} == {tmp_path / "tides"}
     assert {path.name for path in paths} - scenario.files.keys() == {"harbours.csv"}
+
+
+def test_the_clients_own_requests_are_answered_before_the_prompts_they_quote(tmp_path: Path) -> None:
+    """A summary is asked for with the prompt that made the conversation too long, or beside it."""
+    scenario = load_scenario(ASIDES, tmp_path)
+    summary = said("And when does one leave it?", "Your task is to create a detailed summary of the conversation")
+    assert due_reply(scenario, [summary]).text.startswith("<summary>")
+    assert due_reply(scenario, [said("And when does one leave it?")]).text == "On the ebb."
 
 
 @pytest.mark.parametrize(
