@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
@@ -119,10 +120,11 @@ def filling(connection: sqlite3.Connection) -> Iterator[None]:
     finally:
         with suppress(sqlite3.DatabaseError):  # a full disk: then they are made when the index is next opened
             _make_late_indexes(connection)
-        connection.execute("PRAGMA synchronous = NORMAL")
         deadline = time.monotonic() + _BUSY_S
         while not _set_journal(connection, "WAL") and time.monotonic() < deadline:
             time.sleep(_LOOK_EVERY_S)  # for whoever has waited to read
+        # only now: what was written goes to the disk with the log, and not first for the change of journals
+        connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def _make_late_indexes(connection: sqlite3.Connection) -> None:
@@ -151,10 +153,12 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def migrations() -> list[str]:
+@cache
+def migrations() -> tuple[str, ...]:
     """Return the scripts that make the schema, each a step from one version to the next."""
     folder = files("otel_bridge.store") / "migrations"
-    return [script.read_text(encoding="utf-8") for script in sorted(folder.iterdir(), key=lambda script: script.name)]
+    scripts = sorted(folder.iterdir(), key=lambda script: script.name)
+    return tuple(script.read_text(encoding="utf-8") for script in scripts)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
