@@ -40,6 +40,7 @@ class StoredRelations(Relations):
         self._connection = connection
         self._parts_of = parts_of
         self._ownerships: dict[str, Ownership] = {}
+        self._census_of = lru_cache(_REMEMBERED)(lambda session_id: self.sorter(session_id).census())
 
     def ownership(self, session_id: str) -> Ownership:
         """Return who owns the calls of the session's family."""
@@ -62,7 +63,7 @@ class StoredRelations(Relations):
 
     def census(self, session_id: str) -> SessionCensus:
         """Return the census of a stored session."""
-        return self.sorter(session_id).census()
+        return self._census_of(session_id)
 
     def sorter(self, session_id: str) -> LaneSorter:
         """Return what all files of a stored session say."""

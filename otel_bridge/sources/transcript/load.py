@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, structs
 
-from otel_bridge.model import Session, Turn
+from otel_bridge.model import Session
 from otel_bridge.sources.transcript.assemble.extract import Extractor, FileExtract
 from otel_bridge.sources.transcript.assemble.lanes import LaneSorter
-from otel_bridge.sources.transcript.assemble.session import AssemblyOptions, ForkPoint, SessionAssembly
+from otel_bridge.sources.transcript.assemble.session import AssemblyOptions, ForkPoint, OwnTurn, SessionAssembly
 from otel_bridge.sources.transcript.calls import Pricer
 from otel_bridge.sources.transcript.discover import SessionFiles, TranscriptFile
 from otel_bridge.sources.transcript.lines import LineAccount, read_records
@@ -28,7 +28,7 @@ class SessionParts(Struct):
     sorter: LaneSorter
     account: LineAccount
     paths: tuple[str, ...]
-    turns: tuple[Turn, ...] | None = None
+    turns: tuple[OwnTurn, ...] | None = None
     """The session's turns as its forks are told of them, once one has asked."""
 
 
@@ -137,7 +137,7 @@ def _fork_point(fork: LaneSorter, options: AssemblyOptions, fork_id: str, parts_
     if parts is None:
         return None
     if parts.turns is None:
-        parts.turns = SessionAssembly(origin_id, parts.sorter, options).session().turns
+        parts.turns = SessionAssembly(origin_id, parts.sorter, options).own_turns()
     copied = fork.drafts.keys()
-    holding = [turn for turn in parts.turns if any(call.message_id in copied for call in turn.calls)]
+    holding = [turn for turn in parts.turns if not turn.calls.isdisjoint(copied)]
     return ForkPoint(origin_id, holding[-1].key, holding[-1].ordinal) if holding else None

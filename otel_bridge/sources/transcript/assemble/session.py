@@ -29,6 +29,15 @@ from otel_bridge.sources.transcript.ownership import Ownership
 from otel_bridge.vcs import PullRequestLink
 
 
+class OwnTurn(Struct, frozen=True):
+    """What a fork has to know of a turn of its origin."""
+
+    key: str
+    ordinal: int
+    calls: frozenset[str]
+    """Keys of the main lane's responses in it."""
+
+
 class ForkPoint(Struct, frozen=True):
     """The turn of another session that a fork's own part follows."""
 
@@ -123,10 +132,21 @@ class SessionAssembly:
         }
         return calls
 
-    def _turns(self) -> tuple[Turn, ...]:
+    def own_turns(self) -> tuple[OwnTurn, ...]:
+        """Return the turns with responses of the session's own: much sooner than ``session`` does."""
+        return tuple(
+            OwnTurn(part.segment.key, part.segment.ordinal, frozenset(call.draft.key for call in part.responses))
+            for part in self._main_parts()
+            if part.responses
+        )
+
+    def _main_parts(self) -> list[TurnParts]:
         main = self._lanes[MAIN]
         foreign = (key for key, owner in self._options.ownership.owners.items() if owner != self._session_id)
-        parts = deal_out(main.entries, self._calls[MAIN], self._sorter.contexts, foreign, self._options.now_ns)
+        return deal_out(main.entries, self._calls[MAIN], self._sorter.contexts, foreign, self._options.now_ns)
+
+    def _turns(self) -> tuple[Turn, ...]:
+        parts = self._main_parts()
         self._place_agents(parts)
         self._place_late_tools(parts)
         turns: list[Turn] = []
