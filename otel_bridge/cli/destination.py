@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING
 
 import click
 from msgspec import Struct, structs
@@ -13,13 +14,11 @@ from otel_bridge.cli.options import Seconds
 from otel_bridge.errors import UsageError
 from otel_bridge.semconv import SCOPE
 from otel_bridge.sinks import Sink
-from otel_bridge.sinks.console import ConsoleSink
-from otel_bridge.sinks.fanout import FanOut
-from otel_bridge.sinks.file import open_file_sink
 from otel_bridge.sinks.otlp.config import OtlpConfig, OtlpProtocol, names_endpoint
-from otel_bridge.sinks.otlp.delivery import IN_FLIGHT, OnSettled
-from otel_bridge.sinks.otlp.retry import RetryPolicy
 from otel_bridge.telemetry import Signal
+
+if TYPE_CHECKING:
+    from otel_bridge.sinks.otlp.delivery import OnSettled
 
 endpoint_option = click.option("--endpoint", metavar="URL", help="OTLP receiver; default: OTEL_EXPORTER_OTLP_ENDPOINT.")
 protocol_option = click.option(
@@ -126,6 +125,9 @@ def synchronous(config: OtlpConfig) -> OtlpConfig:
 
 def open_local_sinks(to: Destination) -> list[Sink]:
     """Open what lies on this machine: whether a file can be written should be known before anything is read."""
+    from otel_bridge.sinks.console import ConsoleSink
+    from otel_bridge.sinks.file import open_file_sink
+
     sinks: list[Sink] = []
     if to.file is not None:
         sinks.append(open_file_sink(to.file, SCOPE))
@@ -148,9 +150,13 @@ def open_sink(
     ``notify`` is told of a receiver that is away, ``on_settled`` of items an endpoint has taken or refused for good.
     ``is_modest`` needs less memory and takes longer, for what runs for days.
     """
+    from otel_bridge.sinks.fanout import FanOut
+
     sinks = list(local)
     if to.otlp:
         from otel_bridge.sinks.open import open_otlp_sink
+        from otel_bridge.sinks.otlp.delivery import IN_FLIGHT
+        from otel_bridge.sinks.otlp.retry import RetryPolicy
 
         remote = open_otlp_sink(
             to.otlp,

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import click
 
@@ -170,6 +169,8 @@ def _bring_up_to_date(source: Source, stack: ExitStack) -> None:
             _warn(f"{error}; read as it is, without what is new")
             return
         _warn(f"{error}; one is made for this command alone")
+        from tempfile import TemporaryDirectory
+
         source.path = Path(stack.enter_context(TemporaryDirectory(prefix="otel-bridge-"))) / FILE_NAME
         index_now(source, command="sync", options=options)
 

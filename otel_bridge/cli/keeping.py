@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec import Struct
@@ -25,16 +25,15 @@ from otel_bridge.cli.destination import (
 from otel_bridge.cli.indexed import Source, data_dir_option
 from otel_bridge.cli.options import paths_argument, samples_option
 from otel_bridge.cli.printable import say
-from otel_bridge.cli.shipping import target_of
-from otel_bridge.convert import ConvertOptions
 from otel_bridge.output import GrowingFile
-from otel_bridge.pipeline.index.keeping import Target
 from otel_bridge.pipeline.index.passes import IndexOptions
-from otel_bridge.pipeline.index.shipping import ShipOptions
-from otel_bridge.resource import resource_attributes
 from otel_bridge.settings import environment
-from otel_bridge.sinks.otlp.config import OtlpConfig
 from otel_bridge.telemetry import Signal
+
+if TYPE_CHECKING:
+    from otel_bridge.convert import ConvertOptions
+    from otel_bridge.pipeline.index.keeping import Target
+    from otel_bridge.sinks.otlp.config import OtlpConfig
 
 _NS_PER_MINUTE = 60 * 1_000_000_000
 _ASK_S = 2.0
@@ -67,6 +66,9 @@ class Keeping(Struct, frozen=True):
 
     def convert_options(self) -> ConvertOptions:
         """Return how to convert."""
+        from otel_bridge.convert import ConvertOptions
+        from otel_bridge.resource import resource_attributes
+
         return ConvertOptions(
             resource=resource_attributes(environment()),
             original_attributes=self.keeps_originals,
@@ -104,6 +106,9 @@ class Keeping(Struct, frozen=True):
 
         ``file`` is the open one of ``self.file``.
         """
+        from otel_bridge.cli.shipping import target_of
+        from otel_bridge.pipeline.index.shipping import ShipOptions
+
         reachable = to if self.only else without_missing_pipelines(to, within_s=_ASK_S if is_modest else math.inf)
         for sentence in reachable.nowhere:
             tell(f"! {sentence}")
