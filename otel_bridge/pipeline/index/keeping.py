@@ -30,6 +30,9 @@ _WRITTEN_AGAIN, _TAKEN_AGAIN = "the index is written again", "the target takes d
 _PATIENCE_S = 1.0
 """So long a round waits for a target's answers, and the last one again: files that change meanwhile are not seen."""
 
+_SETTLED_FOR_NS = 5 * 1_000_000_000
+"""Putting a session together takes the longer the longer it is, and telemetry of it comes in small pieces."""
+
 _STEP_S = 0.1
 """Meanwhile what is received is stored so often."""
 
@@ -95,7 +98,9 @@ class Keeper:
         self.inbox = Inbox()
         """Where telemetry of the client is left."""
         self._is_unsettled = False
-        """Telemetry was stored while a pass was under way."""
+        """Telemetry was stored of which a pass made no rows: while it was under way, or of a session that is held."""
+        self._settled_ns: dict[str, int] = {}
+        """When rows of sessions were made in the last seconds."""
         self._awaited_ns: dict[str, int] = {}
         """Since when sessions are held back; those with turns in quick succession are not held back for ever."""
         self._missed = True
@@ -148,6 +153,7 @@ class Keeper:
     def end(self) -> None:
         """Look at everything once more, and leave what has no answer soon to whoever comes next."""
         self.inbox.close()
+        self._missed = True
         self.round(None)
         if self._shipment is not None and self._shipment.is_answered(_PATIENCE_S):
             self._ship()
@@ -159,6 +165,7 @@ class Keeper:
         What follows of such a turn joins its trace. What a target does not take stays in the index.
         """
         self.inbox.close()
+        self._missed = True
         self.round(None)
         if self.find_target is None or not self._is_open or self._damage is not None:
             return
@@ -184,7 +191,8 @@ class Keeper:
         started_ns = self._clock()
         try:
             self._mend()
-            self._is_unsettled = False
+            held = () if self._missed else self._just_settled(started_ns)
+            self._is_unsettled = bool(held)
             report = index_files(
                 self.place,
                 self.roots(),
@@ -192,6 +200,7 @@ class Keeper:
                 options=self.options,
                 changed=changed if self._reads_files else (),
                 progress=progress,
+                held=held,
                 between=self._store_telemetry,
             )
         except (sqlite3.DatabaseError, BridgeError) as error:
@@ -199,6 +208,7 @@ class Keeper:
             self._failed(_INDEX, error)
             return PassReport()
         self.troubles.end(_INDEX)
+        self._settled_ns |= dict.fromkeys(report.sessions, started_ns)
         self._missed = False
         self._is_dirty = self._is_dirty or bool(report.sessions)
         self.tally.rounds += 1
@@ -206,6 +216,13 @@ class Keeper:
         self.tally.last_ns = self._clock()
         self.tally.lines_read += report.lines_read
         return report
+
+    def _just_settled(self, now_ns: int) -> Collection[str]:
+        """Return the sessions whose rows were made in the last seconds: a client tells of what it does all the time."""
+        self._settled_ns = {
+            session_id: at_ns for session_id, at_ns in self._settled_ns.items() if 0 <= now_ns - at_ns < _SETTLED_FOR_NS
+        }
+        return self._settled_ns.keys()
 
     def _mend(self) -> None:
         """Open the index anew where its file is damaged, or is not the one that was opened."""

@@ -58,12 +58,14 @@ def index_files(
     options: IndexOptions,
     changed: Collection[str] | None = None,
     progress: Callable[[int, int], None] = lambda _, __: None,
+    held: Collection[str] = (),
     between: Callable[[], object] = lambda: None,
 ) -> PassReport:
     """Bring the index up to date with the files under some roots; work is proportional to what is new.
 
     ``changed`` are paths to look at instead of all; ``progress`` is told bytes done and bytes to do. A pass that is
-    interrupted loses what it was writing, nothing else; the next one goes on. ``between`` is called between the
+    interrupted loses what it was writing, nothing else; the next one goes on. ``held`` are
+    sessions whose rows need not be made yet if only telemetry of them is new. ``between`` is called between the
     transactions that make rows, and may store telemetry.
 
     Raises:
@@ -91,7 +93,8 @@ def index_files(
                     write_reading(connection, reading, now_ns=now_ns)
                     _count(report, reading)
     made = [job.session_id for job in plan.jobs if job.is_new]
-    report.sessions = settle(place, now_ns=now_ns, made=made, workers=options.workers, between=between)
+    held = set(held).difference(job.session_id for job in plan.jobs)
+    report.sessions = settle(place, now_ns=now_ns, made=made, workers=options.workers, held=held, between=between)
     report.rows_written = connection.total_changes - rows_before
     return report
 

@@ -49,19 +49,21 @@ def settle(
     now_ns: int,
     made: Collection[str] = (),
     workers: int = 1,
+    held: Collection[str] = (),
     between: Callable[[], object] = lambda: None,
 ) -> list[str]:
     """Make the rows of all unsettled sessions and their relatives anew, and of those whose open turn is over by now.
 
     ``made`` are sessions whose rows were made just now from their files alone: of these, only those with relatives are
     made again. A session that has no files left is deleted. Returns the sessions whose rows were made, here or there.
-    ``between`` is called after each transaction, and may store telemetry.
+    ``held`` are sessions that may wait unless a relative needs them. ``between`` is called after each transaction, and
+    may store telemetry.
     """
     connection = place.connection
     _forget_empty(connection)
     unsettled = set(kinship.unsettled_sessions(connection))
     fresh = unsettled.intersection(made)
-    waiting = _families(connection, unsettled - fresh)
+    waiting = _families(connection, (unsettled - fresh).difference(held))
     if fresh:
         waiting |= _relatives(connection, fresh) | dict.fromkeys(known_natively(connection, fresh))
     done = fresh - waiting.keys()

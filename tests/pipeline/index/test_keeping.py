@@ -350,6 +350,29 @@ def test_telemetry_is_taken_in_and_sent_on(kept: Kept) -> None:
     assert (sessions_of(kept), kept.keeper.pending) == ({SID, records[0].session_id}, 0)
 
 
+def test_a_session_is_put_together_every_five_seconds(kept: Kept) -> None:
+    """However often telemetry of it comes; what its transcript says is there at once."""
+    records = next(iter(native_records("2.1.329/basic").values()))
+    session_id, stored = records[0].session_id, 0
+    kept.world.now = (max(ended_ns(record) for record in records) - at_ns(0)) / 1e9 + 60
+    revisions = []
+    for number in range(6):
+        put(kept, records[stored : stored + 12])
+        stored += 12
+        kept.keeper.round(frozenset())
+        revisions.append(calls_of(kept, session_id))
+        if number < 5:
+            kept.world.now += 2
+    assert revisions[0] == revisions[1] == revisions[2] < revisions[3] == revisions[4] == revisions[5]
+    path = session_file(kept.world.projects, session_id, prompt(at=kept.world.now), response("m", at=kept.world.now))
+    kept.keeper.round({str(path)})
+    assert calls_of(kept, session_id) > revisions[-1]
+
+
+def calls_of(kept: Kept, session_id: str) -> int:
+    return int(kept.world.one("SELECT calls + tool_calls FROM sessions WHERE session_id = ?", session_id))
+
+
 def test_turns_in_quick_succession_are_not_held_back_for_ever(kept: Kept) -> None:
     """A session whose last turn is always just over goes out after ten seconds all the same."""
     records = next(iter(native_records("2.1.329/basic").values()))
