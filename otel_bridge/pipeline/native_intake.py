@@ -54,12 +54,16 @@ class NativeIntake:
         return structs.replace(answer, kept=len(reading.records), problems=problems)
 
     def _share_out(self, export: Export, message: Any, reading: Reading | MetricReading) -> Taken | Refused:
+        answer: Taken | Refused
         if not reading.records:
-            return self._pass_on(export)
+            answer = self._pass_on(export)
+            if isinstance(answer, Refused) and not (answer.is_retryable or reading.foreign):
+                return Taken(export.items, answer.reason)  # of a failure the client would tell its user
+            return answer
         if not self._inbox.put(reading.records, _STORED_WITHIN_S):
             return Refused("the index cannot be written at the moment", is_retryable=True)
         items = 0
-        answer: Taken | Refused = Taken()
+        answer = Taken()
         if reading.foreign or reading.left:
             others = rest(message, reading)
             items = sum(1 for _ in WIRES[export.signal].attributed(others))

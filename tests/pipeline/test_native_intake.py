@@ -20,7 +20,7 @@ from otel_bridge.receiving.counters import Counters, received
 from otel_bridge.receiving.intake import Export, Intake, Refused, Taken
 from otel_bridge.receiving.signals import WIRES
 from otel_bridge.serving.received import Fate
-from otel_bridge.sources.native.wire import SCOPE, read_logs
+from otel_bridge.sources.native.wire import SCOPE, read_logs, rest
 from otel_bridge.telemetry import Signal
 from tests.native import log_requests, metric_requests, trace_requests
 from tests.pipeline.index.world import World
@@ -202,6 +202,18 @@ def test_events_that_nobody_knows_hold_nothing_up(tmp_path: Path) -> None:
         one.items for one in next_hop(desk).exports
     )
     desk.close()
+
+
+def test_events_that_nobody_knows_are_no_failure_when_they_come_alone(tmp_path: Path) -> None:
+    """A client would tell its user of one; but where the next hop is away they may come again."""
+    unknown = [rest(request, read_logs(request)) for request in log_requests(RUN)]
+    (request, *_) = [request for request in unknown if request.resource_logs]
+    gone = Desk(tmp_path / "gone", NextHop(Refused("no such pipeline", is_retryable=False)))
+    assert gone.send(Signal.LOGS, request) == Taken(export(Signal.LOGS, request).items, "no such pipeline")
+    away = Desk(tmp_path / "away", NextHop(Refused("away", is_retryable=True)))
+    assert away.send(Signal.LOGS, request) == Refused("away", is_retryable=True)
+    for desk in (gone, away):
+        desk.close()
 
 
 def test_without_a_next_hop_it_is_said_what_nobody_takes(tmp_path: Path) -> None:
