@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterator
 from functools import partial
 from typing import IO
-from zlib import crc32
 
 from msgspec import Struct
+
+from otel_bridge.sources.transcript.crc import crc32
 
 MAX_LINE_BYTES = 64 << 20
 """Longer lines are reported and passed over; 50 MB lines have been seen (base64 images)."""
