@@ -12,6 +12,38 @@ AUXILIARY = "auxiliary"
 """Calls the client makes for itself: titles, summaries, classifiers."""
 
 
+TRANSCRIPT = "transcript"
+EVENT = "event"
+SPAN = "span"
+"""Whose word a number is: the transcript's, or the client's telemetry's, by its log event or by its span."""
+
+
+class CallSources(Struct, frozen=True):
+    """Whose word the numbers of a model call are. A cost is computed, or reported (``cost_is_own``).
+
+    As they stand, it is one that telemetry alone knows.
+    """
+
+    tokens: str = EVENT
+    """Of the prompt, the cache with it."""
+    output: str = EVENT
+    start: str = EVENT
+    end: str = EVENT
+    first_token: str = EVENT
+
+
+class ToolSources(Struct, frozen=True):
+    """Whose word the facts of a tool call are: as they stand, of one that telemetry alone knows."""
+
+    start: str = EVENT
+    end: str = EVENT
+    outcome: str = EVENT
+    """Whether it failed or was refused, and why."""
+    decision: str = EVENT
+    permission_wait: str = SPAN
+    result_bytes: str = EVENT
+
+
 class ReportedCall(Struct, frozen=True):
     """Of a model call."""
 
@@ -32,6 +64,7 @@ class ReportedCall(Struct, frozen=True):
     """Hex trace and span that the client's span points to: the API's own, where it answered with one."""
     attempts: int = 1
     """How often the request was sent until the answer came."""
+    sources: CallSources = CallSources()
 
 
 class ReportedTool(Struct, frozen=True):
@@ -44,6 +77,9 @@ class ReportedTool(Struct, frozen=True):
     trace_id: str = ""
     is_named: bool = True
     """The client sent the call's id; else (before 2.1.119) the id is a hash of its event."""
+    is_unrecorded: bool = False
+    """No transcript has the call."""
+    sources: ToolSources = ToolSources()
     key: str = ""
     """What it is called where telemetry alone knows it."""
 

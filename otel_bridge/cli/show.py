@@ -11,6 +11,7 @@ from otel_bridge.cli.json_output import print_json
 from otel_bridge.cli.library import open_library
 from otel_bridge.cli.options import json_option, paths_argument, samples_option
 from otel_bridge.errors import StoreError
+from otel_bridge.pipeline.session_json import session_document
 from otel_bridge.pipeline.sessions import find_session
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
 
@@ -27,6 +28,9 @@ def command(
 ) -> None:
     """Show one session as a tree: turns, model calls, tools, sub-agents, cost.
 
+    Below the tree it says where the numbers come from: the transcript, the client's own telemetry (its events or its
+    spans), or list prices. Brackets mark what is otherwise; --json has it for each number of each call and tool call.
+
     SESSION is the id or the start of it. Without a PATH the index is asked, which also has sessions whose transcripts
     are gone. Of paths, all transcripts are looked at: another session may own a part of a forked one.
     """
@@ -40,7 +44,7 @@ def command(
                 " run `otel-bridge db repair`"
             ) from error
     if as_json:
-        print_json(found)
+        print_json(session_document(found))
         return
     from otel_bridge.cli.show_tree import print_session
 

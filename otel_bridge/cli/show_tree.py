@@ -8,6 +8,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from otel_bridge.cli.printable import printable
+from otel_bridge.cli.show_sources import SourceMarks
 from otel_bridge.cli.text import clock, console, duration, tokens, usd
 from otel_bridge.model import Agent, ModelCall, Session, ToolCall, Turn, agent_calls, turn_calls
 
@@ -16,23 +17,25 @@ def print_session(session: Session) -> None:
     """Print a session: what it is, its turns, and what its numbers leave open."""
     out = console()
     tree = Tree(_line(f"session {session.id}", session.title or "", style="bold"))
+    marks = SourceMarks(session)
     for turn in session.turns:
-        _add_turn(tree, turn)
+        _add_turn(tree, turn, marks)
     calls = list(session.calls())
     out.print(tree)
     out.print()
-    for label, value in _facts(session, calls):
+    for label, value in _facts(session, calls, marks):
         out.print(Text.assemble((f"{label:<14}", "dim"), printable(value)))
 
 
-def _facts(session: Session, calls: list[ModelCall]) -> list[tuple[str, str]]:
+def _facts(session: Session, calls: list[ModelCall], marks: SourceMarks) -> list[tuple[str, str]]:
     quality = session.quality
     facts = [
         ("project", session.project or "-"),
         ("time", f"{clock(session.started_ns)} to {clock(session.ended_ns)}"),
         ("model calls", tokens(len(calls))),
         ("tool calls", tokens(sum(tool.is_finished for tool in session.tool_calls()))),
-        ("cost", f"{_cost(calls)} at list price"),
+        ("cost", f"{_cost(calls)} at list price{', or as reported' if marks.has_reported_cost else ''}"),
+        *marks.explained(),
     ]
     if session.client_cost_usd is not None:
         facts.append(("client says", f"{usd(session.client_cost_usd, 6)} USD"))
@@ -58,46 +61,53 @@ def _cost(calls: list[ModelCall]) -> str:
     return f"{usd(total)} USD" + (f" + {unpriced} unpriced" if unpriced else "")
 
 
-def _add_turn(tree: Tree, turn: Turn) -> None:
+def _add_turn(tree: Tree, turn: Turn, marks: SourceMarks) -> None:
     name = f"turn {turn.index + 1}" + (f" (part {turn.ordinal + 1})" if turn.ordinal else "")
     prompt = f"/{turn.prompt.command}" if turn.prompt.command else f"{turn.prompt.kind} prompt"
     state = "" if turn.is_complete else "still open"
     facts = (clock(turn.started_ns), duration(turn.ended_ns - turn.started_ns), _cost(list(turn_calls(turn))))
     branch = tree.add(_line(name, prompt, *facts, state, error=turn.error_type, style="bold cyan"))
     for call in turn.calls:
-        _add_call(branch, call)
+        _add_call(branch, call, marks)
     for tool in turn.late_tool_calls:
-        _add_tool(branch, tool)
+        _add_tool(branch, tool, marks)
     for agent in turn.agents:
-        _add_agent(branch, agent)
+        _add_agent(branch, agent, marks)
     for compaction in turn.compactions:
         branch.add(_line("compaction", compaction.trigger, f"{tokens(compaction.tokens_before or 0)} tokens before"))
 
 
-def _add_call(tree: Tree, call: ModelCall) -> None:
+def _add_call(tree: Tree, call: ModelCall, marks: SourceMarks) -> None:
     usage = call.usage
     amount = usd(call.cost_usd) if call.cost_usd is not None else "unpriced"
     counts = (
         f"{tokens(usage.prompt_tokens)} → {'≥ ' if call.output_is_lower_bound else ''}{tokens(usage.output_tokens)}"
     )
     retries = f"{len(call.retries)} retries" if call.retries else ""
-    line = _line(f"chat {call.model}", duration(call.ended_ns - call.started_ns), f"{counts} tokens", amount, retries)
+    line = _line(
+        f"chat {call.model}",
+        duration(call.ended_ns - call.started_ns),
+        f"{counts} tokens",
+        amount,
+        retries,
+        marks.of_call(call),
+    )
     branch = tree.add(line)
     for tool in call.tool_calls:
-        _add_tool(branch, tool)
+        _add_tool(branch, tool, marks)
 
 
-def _add_tool(tree: Tree, tool: ToolCall) -> None:
+def _add_tool(tree: Tree, tool: ToolCall, marks: SourceMarks) -> None:
     detail = tool.executable or tool.skill or (tool.file_path or "").rsplit("/", 1)[-1]
     took = duration(tool.ended_ns - tool.started_ns) if tool.ended_ns is not None else "no result"
     facts = [f"commit {commit.sha}" for commit in tool.commits]
     facts += [f"PR {link.pull_request.number} {link.action}" for link in tool.pull_requests]
-    branch = tree.add(_line(tool.name, detail, took, *facts, error=tool.error_type, style="green"))
+    branch = tree.add(_line(tool.name, detail, took, *facts, marks.of_tool(tool), error=tool.error_type, style="green"))
     if tool.agent is not None:
-        _add_agent(branch, tool.agent)
+        _add_agent(branch, tool.agent, marks)
 
 
-def _add_agent(tree: Tree, agent: Agent) -> None:
+def _add_agent(tree: Tree, agent: Agent, marks: SourceMarks) -> None:
     took = duration(agent.ended_ns - agent.started_ns)
     background = "background" if agent.is_background else ""
     name = f"agent {agent.type or agent.id}"
@@ -106,9 +116,9 @@ def _add_agent(tree: Tree, agent: Agent) -> None:
         _line(name, agent.description or "", background, took, cost, error=agent.error_type, style="magenta")
     )
     for call in agent.calls:
-        _add_call(branch, call)
+        _add_call(branch, call, marks)
     for nested in agent.agents:
-        _add_agent(branch, nested)
+        _add_agent(branch, nested, marks)
 
 
 def _line(name: str, *facts: str, error: str | None = None, style: str = "") -> Text:

@@ -19,6 +19,7 @@ from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.settling import settle
 from otel_bridge.pipeline.index.stored import StoredLibrary
 from otel_bridge.pipeline.plain_json import json_text
+from otel_bridge.pipeline.session_json import session_document
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
 from otel_bridge.store import kinship
 from otel_bridge.store.cells import from_pusd
@@ -136,7 +137,7 @@ def _archive(library: StoredLibrary, archive: Path, progress: Callable[[int, int
         with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as packed:
             for number, session_id in enumerate(library.session_ids, 1):
                 try:
-                    packed.write(json_text(library[session_id]).encode() + b"\n")
+                    packed.write(json_text(session_document(library[session_id])).encode() + b"\n")
                 except ForeignFormatError:  # only its rows are left: it stays
                     continue
                 progress(number, len(library.session_ids))

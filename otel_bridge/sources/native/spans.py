@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from otel_bridge.reported import EVENT, SPAN
 from otel_bridge.sources.native.records import AnyEvent, ApiRequest, NativeSpan, ToolDecision, ToolResult
 
 BY_USER = "user"
@@ -13,7 +14,9 @@ BY_USER = "user"
 class SpanIndex:
     """The spans of one session, found by what events name."""
 
-    def __init__(self, spans: Iterable[NativeSpan]) -> None:
+    def __init__(self, spans: Iterable[NativeSpan], *, are_all: bool = False) -> None:
+        """``are_all`` says that there are no events: what is told of calls is the word of spans."""
+        self.word = SPAN if are_all else EVENT
         self.by_request: dict[str, NativeSpan] = {}
         """By the key of the call: its request id, or what ``name`` was told."""
         self.by_tool: dict[str, NativeSpan] = {}

@@ -15,7 +15,7 @@ from otel_bridge.model import (
     ToolCall,
     Usage,
 )
-from otel_bridge.reported import ReportedCall
+from otel_bridge.reported import CallSources, ReportedCall
 from otel_bridge.sources.native.assemble.lanes import source_kind
 from otel_bridge.sources.native.assemble.once import KeyedRequest
 from otel_bridge.sources.native.records import AnyEvent, ApiFailure, ApiRequest, CompactionDone, HookDone, NativeSpan
@@ -79,11 +79,11 @@ def model_call(
         follows_compaction=follows_compaction,
         tool_calls=tools,
         context=RecordContext(version=request.version),
-        reported=_reported(request, span),
+        reported=_reported(request, span, spans.word),
     )
 
 
-def _reported(request: ApiRequest, span: NativeSpan | None) -> ReportedCall:
+def _reported(request: ApiRequest, span: NativeSpan | None, word: str) -> ReportedCall:
     return ReportedCall(
         query_source=source_kind(request.query_source),
         is_unrecorded=True,
@@ -93,6 +93,7 @@ def _reported(request: ApiRequest, span: NativeSpan | None) -> ReportedCall:
         span_id=span.span_id.hex() if span is not None else "",
         links=tuple((link.trace_id.hex(), link.span_id.hex()) for link in span.links) if span is not None else (),
         attempts=max(1, (whole(span, "attempt") or 1) if span is not None else 1),
+        sources=CallSources(word, word, word, word, word),
     )
 
 

@@ -71,7 +71,7 @@ class _NativeAssembly:
         self._has_events = bool(events)
         self._events = each_once(events or events_of_spans(spans))
         self._ran = result_ids(self._events)
-        self._spans = SpanIndex(spans)
+        self._spans = SpanIndex(spans, are_all=not events)
         self._spans.name(request_spans(keyed_requests(self._events), spans), tool_spans(self._events, spans))
         self._lanes = Lanes(self._events, self._spans)
         self._refused = {event.request_id for event in self._events if isinstance(event, ApiRefusal)} - {None}

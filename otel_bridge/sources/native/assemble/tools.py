@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from otel_bridge.model import RecordContext, ToolCall
-from otel_bridge.reported import AUXILIARY, ReportedTool
+from otel_bridge.reported import AUXILIARY, SPAN, ReportedTool, ToolSources
 from otel_bridge.sources.native.assemble.calls import OTHER
 from otel_bridge.sources.native.assemble.lanes import SLACK_NS, source_kind
 from otel_bridge.sources.native.assemble.once import KeyedRequest
@@ -90,6 +90,7 @@ def tool_call(run: ToolRun, spans: SpanIndex) -> ToolCall:
     """Return the tool call of a run (agents are attached later)."""
     event, result, decision = run.event, run.result, run.decision
     span, outer = spans.run_of(run.id), spans.by_tool.get(run.id)
+    word = spans.word
     source = (decision.source if decision else None) or (result.decision_source if result else None)
     call = ToolCall(
         id=run.id,
@@ -105,6 +106,8 @@ def tool_call(run: ToolRun, spans: SpanIndex) -> ToolCall:
             span_id=span.span_id.hex() if span is not None else "",
             outer_span_id=outer.span_id.hex() if outer is not None else "",
             is_named=event.tool_id is not None,
+            is_unrecorded=True,
+            sources=ToolSources(word, word, word, word, SPAN, word),
         ),
     )
     told = _outcome(result) if result is not None else _refusal(source)
