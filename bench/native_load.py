@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from hashlib import blake2b
@@ -118,24 +118,28 @@ def shift(message: Any, by_ns: int) -> None:
         record.observed_time_unix_nano += by_ns
 
 
-Post = Callable[[str, bytes], Any]
+class Connection:
+    """A connection over which requests are posted; opened anew where the other end closed it for being idle."""
 
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-async def connection(port: int) -> Post:
-    """Open a connection over which requests can be posted; what that returns is the status."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-
-    async def post(name: str, body: bytes) -> int:
+    async def post(self, name: str, body: bytes) -> int:
+        """Return the status of the answer."""
         head = f"POST /v1/{name} HTTP/1.1\r\nHost: x\r\nContent-Type: {PROTOBUF}\r\nContent-Length: {len(body)}\r\n\r\n"
-        writer.write(head.encode() + body)
-        await writer.drain()
-        answer = await reader.readuntil(b"\r\n\r\n")
-        length = re.search(rb"content-length: (\d+)", answer)
-        assert length
-        await reader.readexactly(int(length[1]))
-        return int(answer[9:12])
-
-    return post
+        while True:
+            reader, writer = self._streams = self._streams or await asyncio.open_connection("127.0.0.1", self._port)
+            writer.write(head.encode() + body)
+            try:
+                answer = await reader.readuntil(b"\r\n\r\n")
+            except (asyncio.IncompleteReadError, ConnectionError):
+                self._streams = None
+                continue
+            length = re.search(rb"content-length: (\d+)", answer)
+            assert length
+            await reader.readexactly(int(length[1]))
+            return int(answer[9:12])
 
 
 class Pace(NamedTuple):
@@ -144,16 +148,16 @@ class Pace(NamedTuple):
     until_s: float
 
 
-async def client(number: int, post: Post, turn: Turn, pace: Pace, to: Result) -> None:
+async def client(number: int, to: Connection, turn: Turn, pace: Pace, result: Result) -> None:
     """Send a turn every so often; what is to be sent again is, a second later."""
     at_s = pace.first_s
     while at_s < pace.until_s:
         await asyncio.sleep(max(0.0, at_s - time.perf_counter()))
         for name, body in turn.requests(number):
             while True:
-                before = to.answers[200]
-                await timed(lambda name=name, body=body: post(name, body), to)  # type: ignore[misc]
-                if to.answers[200] > before or time.perf_counter() > pace.until_s:
+                before = result.answers[200]
+                await timed(partial(to.post, name, body), result)
+                if result.answers[200] > before or time.perf_counter() > pace.until_s:
                     break
                 await asyncio.sleep(1)
         at_s += pace.every_s
@@ -162,15 +166,15 @@ async def client(number: int, post: Post, turn: Turn, pace: Pace, to: Result) ->
 async def load(options: argparse.Namespace, process: Process, port: int, index: Path) -> None:
     turn = Turn(with_events=options.with_events)
     every_s = turn.spans * options.sessions / options.spans_per_second
-    posts = [await connection(port) for _ in range(options.sessions)]
+    connections = [Connection(port) for _ in range(options.sessions)]
     started_s = time.perf_counter()
     until_s = started_s + options.seconds
     result = Result([], Counter())
     clients = [
         asyncio.create_task(
-            client(number, post, turn, Pace(started_s + every_s * number / options.sessions, every_s, until_s), result)
+            client(number, to, turn, Pace(started_s + every_s * number / options.sessions, every_s, until_s), result)
         )
-        for number, post in enumerate(posts)
+        for number, to in enumerate(connections)
     ]
     per_turn = 1 + options.with_events
     print(

@@ -26,7 +26,7 @@ from otel_bridge.vcs import BranchLink
 _AT_ONCE = 32
 """Sessions settled in one transaction: an interrupted pass goes on from there."""
 
-_AT_ONCE_S = 0.2
+_AT_ONCE_S = 0.05
 """Whoever waits for what he sent to be stored waits so long."""
 
 _PARALLEL_FROM = 24
