@@ -108,7 +108,7 @@ def test_what_claude_code_says_is_converted(tmp_path: Path) -> None:
         names = Counter(span.name.partition(" ")[0] for span in server.spans())
         assert operations(names) == expected_spans(tmp_path)
         assert {span.name for span in server.spans()} >= set(others)
-        metrics = {metric.name for received in server.requests for metric in received.metrics}
+        metrics = {metric.name for one in server.requests if one.signal == "metrics" for metric in one.metrics}
         assert {"coding_agent.cost", "coding_agent.native.active_time"} <= metrics
         assert not any(name.startswith("claude_code.") for name in metrics)
     assert "of these put into sessions: " in said
