@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from otel_bridge.cli.destination import (
     Destination,
@@ -27,13 +28,18 @@ from otel_bridge.cli.receiving import account, receiving
 from otel_bridge.cli.service import run_receiver
 from otel_bridge.errors import UsageError, WriteError
 from otel_bridge.output import GrowingFile, open_growing
+from otel_bridge.pipeline.index.exposing import bridge_state
 from otel_bridge.pipeline.index.keeping import Keeper
+from otel_bridge.receiving.counters import Counters, received
 from otel_bridge.receiving.listening import GRPC, HTTP
+from otel_bridge.serving.address import OPTION
+from otel_bridge.serving.self_metrics import BridgeState
 from otel_bridge.settings import environment
 from otel_bridge.sinks.otlp.config import OtlpConfig, names_endpoint, otlp_config
 from otel_bridge.telemetry import Signal
 
 if TYPE_CHECKING:
+    from otel_bridge.receiving.counters import Counters
     from otel_bridge.receiving.intake import Intake
     from otel_bridge.receiving.receiver import ReceiverConfig
 
@@ -54,6 +60,8 @@ _FILES_PER_CONNECTION = 2
 @originals_option
 @idle_option
 @click.option("--to-file", "file", metavar="FILE", help="Append OTLP/JSON lines as the collector does; - for stdout.")
+@click.option(OPTION, "address", metavar="HOST:PORT", help="Answer /metrics and the health page there; else nowhere.")
+@click.option("--allow-remote", is_flag=True, help="Let other machines ask: the address may be another than loopback.")
 @click.option("--unchanged", is_flag=True, help="Convert nothing: pass all of it on as it comes, and keep no index.")
 def command(
     *,
@@ -65,6 +73,8 @@ def command(
     keeps_originals: bool,
     idle_minutes: int,
     file: str | None,
+    address: str | None,
+    allow_remote: bool,
     unchanged: bool,
 ) -> None:
     """Take OTLP from other programs, convert what Claude Code says, and pass the rest on unchanged.
@@ -86,36 +96,65 @@ def command(
         raise UsageError(f"{GRPC} and {HTTP} are both none: give at least one of them an address")
     with ExitStack() as stack:
         growing = stack.enter_context(_opened(file)) if file else None
-        run = partial(_receiving, config, _with_pipelines(hops), growing, _places(hops, file))
+        receiving_all = _Receiving(
+            config, _with_pipelines(hops), growing, _places(hops, file), address, allow_remote=allow_remote
+        )
         if unchanged:
-            with until_signal() as stop, run(_as_it_is):
+            with until_signal() as stop, receiving_all.into(_as_it_is, _state_of_relay):
                 stop.wait()
         else:
             options = with_paths, idle_minutes, file, keeps_originals
             keeping = Keeping((), False, data_dir, False, endpoint, protocol, (), *options)  # noqa: FBT003
-            run_receiver(keeping, lambda keeper: run(_into(keeper, keeps_originals=keeps_originals)), growing)
+
+            def serve(keeper: Keeper) -> AbstractContextManager[None]:
+                intake = _kept_by(keeper, keeps_originals=keeps_originals)
+                return receiving_all.into(intake, partial(bridge_state, keeper))
+
+            run_receiver(keeping, serve, growing)
 
 
-@contextmanager
-def _receiving(
-    config: ReceiverConfig,
-    hops: Sequence[OtlpConfig],
-    file: GrowingFile | None,
-    places: str,
-    intake: Callable[[Intake | None], Intake],
-) -> Iterator[None]:
-    """Receive as long as the block runs; then say what was taken."""
-    from otel_bridge.receiving.memory import give_memory_back
+class _Receiving(Struct):
+    """Where to listen, where the rest goes, and where it is shown how that goes."""
 
-    give_memory_back()
-    _allow_files(config.limits.connections * _FILES_PER_CONNECTION)
-    with receiving(config, hops, file=file, intake=intake, grace_s=_GRACE_S) as receiver:
-        for signal in sorted(set(Signal) - {hop.signal for hop in hops}) if hops else ():
-            say(f"! no endpoint takes {signal}: what would be passed on of them is refused")
-        say(f"passing on to {places}; Ctrl-C ends it")
-        yield
-    for line in account(receiver.counters.tally()):
-        say(line)
+    config: ReceiverConfig
+    hops: Sequence[OtlpConfig]
+    file: GrowingFile | None
+    places: str
+    address: str | None
+    allow_remote: bool
+
+    @contextmanager
+    def into(
+        self, intake: Callable[[Intake | None], Intake], state: Callable[[Counters], BridgeState]
+    ) -> Iterator[None]:
+        """Receive as long as the block runs; then say what was taken."""
+        from otel_bridge.receiving.memory import give_memory_back
+
+        give_memory_back()
+        _allow_files(self.config.limits.connections * _FILES_PER_CONNECTION)
+        with receiving(self.config, self.hops, file=self.file, intake=intake, grace_s=_GRACE_S) as receiver:
+            for signal in sorted(set(Signal) - {hop.signal for hop in self.hops}) if self.hops else ():
+                say(f"! no endpoint takes {signal}: what would be passed on of them is refused")
+            with self._shown(partial(state, receiver.counters)):
+                say(f"passing on to {self.places}; Ctrl-C ends it")
+                yield
+        for line in account(receiver.counters.tally()):
+            say(line)
+
+    @contextmanager
+    def _shown(self, state: Callable[[], BridgeState]) -> Iterator[None]:
+        if self.address is None:
+            yield
+            return
+        from otel_bridge.serving.server import serve
+
+        with serve(self.address, state, allow_remote=self.allow_remote) as server:
+            say(f"health at {server.url}, metrics at {server.url}/metrics")
+            yield
+
+
+def _state_of_relay(counters: Counters) -> BridgeState:
+    return BridgeState(received=received(counters.tally()))
 
 
 def _as_it_is(onward: Intake | None) -> Intake:
@@ -123,7 +162,7 @@ def _as_it_is(onward: Intake | None) -> Intake:
     return onward
 
 
-def _into(keeper: Keeper, *, keeps_originals: bool) -> Callable[[Intake | None], Intake]:
+def _kept_by(keeper: Keeper, *, keeps_originals: bool) -> Callable[[Intake | None], Intake]:
     from otel_bridge.pipeline.native_intake import NativeIntake
 
     return partial(NativeIntake, keeper.inbox, keeps_originals=keeps_originals)

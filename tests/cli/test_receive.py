@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -112,6 +114,23 @@ def test_what_claude_code_says_is_converted(tmp_path: Path) -> None:
         assert {"coding_agent.cost", "coding_agent.native.active_time"} <= metrics
         assert not any(name.startswith("claude_code.") for name in metrics)
     assert "of these put into sessions: " in said
+
+
+@pytest.mark.parametrize("options", [(), ("--unchanged",)])
+def test_what_became_of_all_is_at_metrics(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Where an address is given for it, with the health page beside it."""
+    shown = ["--listen", "127.0.0.1:0", *options]
+    with (
+        RecordingServer("http/protobuf") as server,
+        receive(tmp_path, "--endpoint", server.endpoint, *shown) as running,
+    ):
+        (url,) = re.findall(r"health at (\S+),", running.said)
+        assert send_http(running.http, request("traces")) == Answer(200)
+        with urlopen(f"{url}/metrics", timeout=10) as answer:
+            metrics = answer.read().decode()
+        with urlopen(f"{url}/healthz", timeout=10) as answer:
+            assert answer.read().strip() == b"ok"
+    assert 'otel_bridge_receive_items_total{fate="passed_on",signal="traces"} 3.0' in metrics
 
 
 def test_who_starts_again_sends_nothing_twice(tmp_path: Path) -> None:
