@@ -5,23 +5,26 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from urllib.request import Request, urlopen
 
 import pytest
 from google.protobuf.message import Message
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otel_bridge.sources.native.records import NativeRecord
 from otel_bridge.sources.native.wire import read_logs, read_traces
 from tests.cli.commands import environment_of
 from tests.pipeline.index.test_natives import take
 from tests.pipeline.index.world import World
+from tests.pipeline.test_attached import children
 from tests.stack.conftest import start_stack
 from tests.stack.exports import Reader, money
 from tests.stack.otlp import SIGNALS, send_grpc, send_http
@@ -174,6 +177,35 @@ def test_one_call_is_one_span_and_one_cost(
         ) == money(str(cost_usd))
         assert set(chats(stack, session_id, calls).values()) == {1}
         assert len(chats(stack, session_id, calls)) == calls
+
+
+@pytest.mark.parametrize(("run", "is_recorded"), [("2.1.50/turns", False), ("2.1.329/compact", True)])
+def test_whoever_hangs_on_a_span_of_the_client_finds_it(
+    run: str, is_recorded: bool, stack: Stack, bridge: Bridge
+) -> None:
+    """The API's spans and those of programs the client started are below its own, in one tree for each trace."""
+    client, wanted = Client(run), defaultdict[str, set[str]](set)
+    if is_recorded:
+        client.write(bridge.projects)
+    for request in client.recording.requests("traces"):
+        assert isinstance(request, ExportTraceServiceRequest)
+        for message in (*children(request), request):
+            assert by_http(bridge, message) == 200
+            for group in message.resource_spans:
+                for span in (span for scope in group.scope_spans for span in scope.spans):
+                    wanted[span.trace_id.hex()].add(span.span_id.hex())
+    for request in client.recording.requests("logs"):
+        assert by_grpc(bridge, request) == "OK"
+    for trace_id, span_ids in wanted.items():
+        stored = eventually(
+            partial(stack.trace_store.trace, trace_id),
+            lambda found, span_ids=span_ids: span_ids <= {span.span_id for span in found},  # type: ignore[misc]
+            within_s=WITHIN_S,
+        )
+        places = Counter(span.span_id for span in stored)
+        assert set(places.values()) == {1}
+        assert {span.parent_id for span in stored} - {None} <= places.keys()
+        assert span_ids <= places.keys()
 
 
 def told_at_once(client: Client, folder: Path) -> dict[str, tuple[int, Decimal]]:
