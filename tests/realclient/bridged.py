@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +18,6 @@ from otel_bridge.model import Session
 from otel_bridge.pipeline.index.stored import StoredLibrary
 from otel_bridge.reported import AUXILIARY, MAIN, SUBAGENT
 from otel_bridge.store.database import FILE_NAME, open_reader
-from tests.captures import FAR_FUTURE_NS
 from tests.cli.commands import environment_of, run
 from tests.realclient.obtained import client_in_isolation
 from tools.realclient.door import way_in
@@ -94,7 +94,7 @@ class Bridged:
     def session(self) -> Session | None:
         """Return the session as the index has it now."""
         with closing(open_reader(self._index)) as connection:
-            sessions = list(StoredLibrary(connection, now_ns=FAR_FUTURE_NS))
+            sessions = list(StoredLibrary(connection, now_ns=time.time_ns()))
         assert len(sessions) <= 1
         return sessions[0] if sessions else None
 

@@ -25,6 +25,11 @@ class Words:
         return 2 if self.has_request_ids else 1
 
     @property
+    def tells_ends(self) -> bool:
+        """The last line of a turn says that it is the last. Older ones may write it before the API has said so."""
+        return self._version >= (2, 1, 181)
+
+    @property
     def has_spans(self) -> bool:
         """There are spans (beta)."""
         return self._version >= (2, 1, 50)
