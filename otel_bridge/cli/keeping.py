@@ -32,7 +32,7 @@ from otel_bridge.telemetry import Signal
 
 if TYPE_CHECKING:
     from otel_bridge.convert import ConvertOptions
-    from otel_bridge.pipeline.index.keeping import Target
+    from otel_bridge.pipeline.index.dispatch import Target
     from otel_bridge.sinks.otlp.config import OtlpConfig
 
 _NS_PER_MINUTE = 60 * 1_000_000_000

@@ -19,8 +19,9 @@ from otel_bridge.cli.options import Seconds
 from otel_bridge.cli.printable import say
 from otel_bridge.cli.progress import progress_bars
 from otel_bridge.output import GrowingFile
+from otel_bridge.pipeline.index.dispatch import Target
 from otel_bridge.pipeline.index.events import file_events
-from otel_bridge.pipeline.index.keeping import Keeper, Target
+from otel_bridge.pipeline.index.keeping import Keeper
 from otel_bridge.pipeline.index.opening import writing_when_possible
 from otel_bridge.pipeline.index.passes import IndexOptions
 from otel_bridge.settings import environment, present_roots, worker_count
@@ -64,7 +65,7 @@ def run_service(
         with progress_bars("indexing") as (set_progress,):
             keeper.look(set_progress)
         keeper.options = keeping.index_options(1)
-        keeper.find_target = _finding(keeping, to, cache(say))
+        keeper.dispatcher.find_target = _finding(keeping, to, cache(say))
         with serve(keeper, source), until_signal() as stop:
             say(f"watching {', '.join(map(str, source.roots)) or 'for transcripts to come'}; Ctrl-C ends it")
             _watch(keeper, lambda: _roots(keeping, source), stop, look_every_s)
@@ -80,7 +81,7 @@ def run_receiver(
     """
     to, options = keeping.destination(), keeping.index_options(1)
     with _keeper(index_path(keeping.data_dir), None, options, command="receive") as keeper:
-        keeper.find_target = _finding(keeping, to, _be_quiet, file)
+        keeper.dispatcher.find_target = _finding(keeping, to, _be_quiet, file)
         with serve(keeper), until_signal() as stop:
             looked_s = time.monotonic()
             while not stop.is_set():

@@ -11,7 +11,7 @@ from otel_bridge.cli.progress import progress_bars
 from otel_bridge.errors import DeliveryError
 from otel_bridge.output import GrowingFile
 from otel_bridge.pipeline.export import ExportSummary
-from otel_bridge.pipeline.index.keeping import Target
+from otel_bridge.pipeline.index.dispatch import Target
 from otel_bridge.pipeline.index.ledger import Ledger
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.shipping import ShipOptions, Shipper

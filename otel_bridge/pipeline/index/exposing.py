@@ -49,7 +49,7 @@ def bridge_state(keeper: Keeper, receiver: Counters | None = None) -> BridgeStat
         index_size_bytes=keeper.place.path.stat().st_size if keeper.place.path.exists() else 0,
         export_items=_items(tally.exported.delivery),
         received=None if receiver is None else received(receiver.tally(), keeper.inbox.fates),
-        pending_sessions=keeper.pending,
+        pending_sessions=keeper.dispatcher.pending,
         last_sync_s=None if tally.last_ns is None else tally.last_ns / _NS_PER_S,
         problems=problems,
     )

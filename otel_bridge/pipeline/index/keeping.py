@@ -4,46 +4,26 @@ from __future__ import annotations
 
 import gc
 import sqlite3
-import time
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from msgspec import Struct, field, structs
+from msgspec import Struct, field
 
 from otel_bridge.errors import BridgeError
 from otel_bridge.pipeline.export import ExportSummary
-from otel_bridge.pipeline.index.ledger import SPANS_WITHIN_NS, Ledger
+from otel_bridge.pipeline.index.dispatch import PATIENCE_S, Dispatcher, Target
 from otel_bridge.pipeline.index.natives import Inbox
 from otel_bridge.pipeline.index.opening import is_damage, open_or_recover, recover
 from otel_bridge.pipeline.index.passes import IndexOptions, PassReport, index_files
 from otel_bridge.pipeline.index.place import IndexPlace
-from otel_bridge.pipeline.index.shipping import OpenSink, Shipment, ShipOptions, Shipper
-from otel_bridge.pipeline.index.stored import StoredLibrary
 from otel_bridge.pipeline.index.troubles import Troubles
 from otel_bridge.store.refusals import refusal
-from otel_bridge.telemetry import Signal
 
 _INDEX, _TARGET = "index", "target"
 _WRITTEN_AGAIN, _TAKEN_AGAIN = "the index is written again", "the target takes data again"
 
-_PATIENCE_S = 1.0
-"""So long a round waits for a target's answers, and the last one again: files that change meanwhile are not seen."""
-
 _SETTLED_FOR_NS = 5 * 1_000_000_000
 """Putting a session together takes the longer the longer it is, and telemetry of it comes in small pieces."""
-
-_STEP_S = 0.1
-"""Meanwhile what is received is stored so often."""
-
-
-class Target(Struct):
-    """Where sessions go."""
-
-    places: dict[Signal, str]
-    """What each signal's target is called in the ledger."""
-    open_sink: OpenSink
-    options: ShipOptions
 
 
 class Tally(Struct):
@@ -82,14 +62,8 @@ class Keeper:
         self.troubles = Troubles(clock, notify)
         self.roots = roots or list
         self._reads_files = roots is not None
-        self.find_target = find_target
-        """Says where to ship to; ``None`` for nowhere. Asked again while a target is away: it may turn out to know
-        fewer signals than it was to be sent."""
-        self._target: Target | None = None
-        self._ledger: Ledger | None = None
-        """Of the present target; it remembers answers that could not be written down."""
-        self._shipment: Shipment | None = None
-        """What is under way and has no answer yet."""
+        self.dispatcher = Dispatcher(find_target, clock)
+        """Its ``find_target`` may be set later."""
         self._is_open = True
         self._damage: str | None = None
         """What was found wrong with the index."""
@@ -101,14 +75,10 @@ class Keeper:
         """Telemetry was stored of which a pass made no rows: while it was under way, or of a session that is held."""
         self._settled_ns: dict[str, int] = {}
         """When rows of sessions were made in the last seconds."""
-        self._awaited_ns: dict[str, int] = {}
-        """Since when sessions are held back; those with turns in quick succession are not held back for ever."""
         self._missed = True
         """Changes may have been missed: the next round looks at everything."""
         self._is_dirty = True
         """Something may wait to be shipped."""
-        self.pending = 0
-        """Sessions of which the target lacks something."""
 
     def look(self, progress: Callable[[int, int], None]) -> None:
         """Look at everything and ship nothing yet; ``progress`` is told bytes read and to read."""
@@ -155,9 +125,9 @@ class Keeper:
         self.inbox.close()
         self._missed = True
         self.round(None)
-        if self._shipment is not None and self._shipment.is_answered(_PATIENCE_S):
+        if self.dispatcher.is_answered(PATIENCE_S):
             self._ship()
-        self._leave_shipment()
+        self.dispatcher.leave()
 
     def flush(self) -> None:
         """Store and send all that is held, turns that are not over too: nobody may come to do it later.
@@ -167,23 +137,12 @@ class Keeper:
         self.inbox.close()
         self._missed = True
         self.round(None)
-        if self.find_target is None or not self._is_open or self._damage is not None:
+        if not self._is_open or self._damage is not None:
             return
         try:
-            if self._shipment is not None:
-                shipment, self._shipment = self._shipment, None
-                self._take_in(shipment.finish())
-            shipper, ledger = self._shipper(self.find_target, idle_ns=0)
-            idle = ledger.idle_sessions(0, self._clock())
-            self._take_in(shipper.ship(ledger.pending(self._clock()), idle=idle))
-            self._count_pending()
+            self._take_in(self.dispatcher.ship_all(self.place))
         except (sqlite3.DatabaseError, BridgeError) as error:
             self._failed(_TARGET, error)
-
-    def _leave_shipment(self) -> None:
-        if self._shipment is not None:
-            self._shipment.abort()
-            self._shipment = None
 
     def _index(
         self, changed: Collection[str] | None, progress: Callable[[int, int], None] = lambda _, __: None
@@ -191,8 +150,7 @@ class Keeper:
         started_ns = self._clock()
         try:
             self._mend()
-            held = () if self._missed else self._just_settled(started_ns)
-            self._is_unsettled = bool(held)
+            self._is_unsettled = False
             report = index_files(
                 self.place,
                 self.roots(),
@@ -200,7 +158,7 @@ class Keeper:
                 options=self.options,
                 changed=changed if self._reads_files else (),
                 progress=progress,
-                held=held,
+                held=() if self._missed else self._just_settled(started_ns),
                 between=self._store_telemetry,
             )
         except (sqlite3.DatabaseError, BridgeError) as error:
@@ -210,6 +168,7 @@ class Keeper:
         self.troubles.end(_INDEX)
         self._settled_ns |= dict.fromkeys(report.sessions, started_ns)
         self._missed = False
+        self._is_unsettled = self._is_unsettled or report.is_unsettled
         self._is_dirty = self._is_dirty or bool(report.sessions)
         self.tally.rounds += 1
         self.tally.duration_ns += self._clock() - started_ns
@@ -228,10 +187,10 @@ class Keeper:
         """Open the index anew where its file is damaged, or is not the one that was opened."""
         if self._is_open and self._damage is None and not self.place.is_gone:
             return
-        self._leave_shipment()
+        self.dispatcher.leave(forgets=True)
         if self._is_open:
             self.place.connection.close()
-            self._is_open, self._ledger = False, None
+            self._is_open = False
         if self.place.lock is not None:
             self.place.lock.reclaim()
         if self._damage is None or self.place.is_gone:
@@ -253,56 +212,22 @@ class Keeper:
 
     def _ship(self) -> int:
         """Ship a part of what waits, or see whether it was answered, and return the number of sessions."""
-        if self.find_target is None:
+        if self.dispatcher.find_target is None:
             return 0
-        patience_s = 0.0
         try:
-            if self._shipment is None:
-                self._shipment, patience_s = self._load(self.find_target), _PATIENCE_S
-            summary = ExportSummary()
-            if self._shipment is not None:
-                if not self._is_answered(self._shipment, patience_s):
-                    return 0
-                shipment, self._shipment = self._shipment, None
-                summary = shipment.finish()
-            self._count_pending()
+            summary = self.dispatcher.ship(
+                self.place,
+                expects_spans=self.inbox.expects_spans(self._clock()),
+                is_away=_TARGET in self.troubles,
+                meanwhile=self._store_telemetry,
+            )
         except (sqlite3.DatabaseError, BridgeError) as error:
             self._failed(_TARGET, error)
             return 0
+        if summary is None:
+            return 0
         self._take_in(summary)
         return summary.sessions
-
-    def _is_answered(self, shipment: Shipment, patience_s: float) -> bool:
-        until_s = time.monotonic() + patience_s
-        while not shipment.is_answered(min(patience_s, _STEP_S)):
-            if time.monotonic() >= until_s:
-                return False
-            self._store_telemetry()
-        return True
-
-    def _load(self, find_target: Callable[[], Target]) -> Shipment | None:
-        """Send a part of what waits on its way; ``None`` where nothing waits."""
-        shipper, ledger = self._shipper(find_target)
-        now_ns = self._clock()
-        idle = ledger.idle_sessions(shipper.options.idle_ns, now_ns)
-        awaited = ledger.awaited_sessions(now_ns, expects_spans=self.inbox.expects_spans(now_ns))
-        self._awaited_ns = {session_id: self._awaited_ns.get(session_id, now_ns) for session_id in awaited}
-        held = {session_id for session_id, since_ns in self._awaited_ns.items() if now_ns - since_ns < SPANS_WITHIN_NS}
-        waiting = deque(dict.fromkeys(due for due in (*ledger.pending(now_ns), *idle) if due not in held))
-        return shipper.send_some(waiting, idle, self._store_telemetry) if waiting else None
-
-    def _shipper(self, find_target: Callable[[], Target], *, idle_ns: int | None = None) -> tuple[Shipper, Ledger]:
-        if self._target is None or _TARGET in self.troubles:
-            self._target = find_target()
-        target, now_ns = self._target, self._clock()
-        options = target.options if idle_ns is None else structs.replace(target.options, idle_ns=idle_ns)
-        ledger = self._ledger_of(target)
-        library = StoredLibrary(self.place.connection, now_ns=now_ns, session_ids=())
-        return Shipper(library, ledger, target.open_sink, options, now_ns=now_ns), ledger
-
-    def _count_pending(self) -> None:
-        assert self._ledger is not None, "what is under way was loaded with it"
-        self.pending = len(self._ledger.pending(self._clock()))
 
     def _take_in(self, summary: ExportSummary) -> None:
         """Count a shipment, and tell what went wrong with it."""
@@ -313,13 +238,5 @@ class Keeper:
             sentence = "; ".join(summary.delivery.failures) or "not everything was taken"
             self.troubles.begin(_TARGET, sentence, over=_TAKEN_AGAIN)
         else:
-            self._is_dirty = self.pending > 0
+            self._is_dirty = self.dispatcher.pending > 0
             self.troubles.end(_TARGET)
-
-    def _ledger_of(self, target: Target) -> Ledger:
-        """Return the ledger of a target, with every answer in it that came so far."""
-        if self._ledger is not None:
-            self._ledger.note()
-        if self._ledger is None or self._ledger.places != target.places:
-            self._ledger = Ledger(self.place.connection, target.places)
-        return self._ledger

@@ -48,6 +48,8 @@ class PassReport(Struct):
     unreadable_files: int = 0
     sessions: list[str] = []
     """Sessions whose rows were made anew."""
+    is_unsettled: bool = False
+    """Rows of other sessions have to be made anew too."""
 
 
 def index_files(
@@ -95,6 +97,7 @@ def index_files(
     made = [job.session_id for job in plan.jobs if job.is_new]
     held = set(held).difference(job.session_id for job in plan.jobs)
     report.sessions = settle(place, now_ns=now_ns, made=made, workers=options.workers, held=held, between=between)
+    report.is_unsettled = bool(kinship.unsettled_sessions(connection))
     report.rows_written = connection.total_changes - rows_before
     return report
 

@@ -12,7 +12,8 @@ import pytest
 
 from otel_bridge.convert import ConvertOptions
 from otel_bridge.errors import StoreError
-from otel_bridge.pipeline.index.keeping import Keeper, Target
+from otel_bridge.pipeline.index.dispatch import Target
+from otel_bridge.pipeline.index.keeping import Keeper
 from otel_bridge.pipeline.index.ledger import Item
 from otel_bridge.pipeline.index.opening import open_or_recover, recover
 from otel_bridge.pipeline.index.passes import IndexOptions
@@ -131,7 +132,7 @@ def test_answers_that_cannot_be_written_down_are_not_forgotten(kept: Kept) -> No
     kept.rounds()
     assert kept.said[1:] == ["the index is written again"]
     assert (kept.spans(), kept.points()) == (sent, points)
-    assert kept.keeper.pending == 0
+    assert kept.keeper.dispatcher.pending == 0
     again = Kept(kept.world).rounds()
     assert again.spans() == []
 
@@ -293,6 +294,6 @@ def test_notes_that_make_no_sense_are_no_reason_to_stop(kept: Kept) -> None:
     kept.connection.execute("UPDATE files SET account = x'c1', tail_account = x'c1'")
     session_file(kept.world.projects, SID, prompt(), response("msg_new"))
     kept.rounds()
-    assert kept.keeper.pending == 0
+    assert kept.keeper.dispatcher.pending == 0
     assert len(kept.spans()) == len(spans) + 1
     assert kept.points() > points

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from otel_bridge.convert import ConvertOptions
 from otel_bridge.errors import BusyError
 from otel_bridge.pipeline.index import settling, shipping
-from otel_bridge.pipeline.index.keeping import Keeper, Target
+from otel_bridge.pipeline.index.dispatch import Target
+from otel_bridge.pipeline.index.keeping import Keeper
 from otel_bridge.pipeline.index.opening import reading, writing
 from otel_bridge.pipeline.index.passes import IndexOptions
 from otel_bridge.pipeline.index.shipping import ShipOptions
@@ -72,7 +73,7 @@ def test_a_first_look_sends_nothing_and_the_first_round_all(kept: Kept) -> None:
     assert (kept.receiver.offered, told) == ([], [(path_of(kept).stat().st_size,) * 2])
     kept.keeper.round(frozenset())
     assert ids(kept.receiver.spans) == ids(exported(kept.world).spans)
-    assert (kept.keeper.pending, kept.said) == (0, [])
+    assert (kept.keeper.dispatcher.pending, kept.said) == (0, [])
 
 
 def test_a_round_looks_at_what_changed_and_sends_it(kept: Kept) -> None:
@@ -101,10 +102,10 @@ def test_without_a_target_the_index_is_kept_alone(world: World) -> None:
     """Whoever sets one later has it sent everything."""
     session_file(world.root, SID, prompt(), response())
     kept = Kept(world)
-    kept.keeper.find_target, find = None, kept.keeper.find_target
+    kept.keeper.dispatcher.find_target, find = None, kept.keeper.dispatcher.find_target
     kept.keeper.round(None)
     assert world.one("SELECT count(*) FROM sessions") == 1
-    kept.keeper.find_target = find
+    kept.keeper.dispatcher.find_target = find
     kept.keeper.round(frozenset())
     assert ids(kept.receiver.spans) == ids(exported(world).spans)
 
@@ -133,7 +134,7 @@ def test_history_is_sent_round_by_round_the_newest_first(world: World, monkeypat
     kept, waiting = Kept(world), []
     for changed in (None, frozenset()):
         kept.keeper.round(changed)
-        waiting.append(kept.keeper.pending)
+        waiting.append(kept.keeper.dispatcher.pending)
     live = session_file(world.root, SID, prompt(at=900), response("msg_live", at=901))
     kept.keeper.round({str(live)})
     sent = list(dict.fromkeys(str(item.attributes["session.id"]) for item in kept.receiver.items))
@@ -195,7 +196,11 @@ def test_what_is_refused_for_good_is_told_and_not_tried_again(kept: Kept) -> Non
     assert kept.said == ["rejected an item: not wanted"] * 3
     kept.wait(60)
     kept.keeper.round(None)
-    assert (len(kept.receiver.offered), kept.keeper.troubles.sentences, kept.keeper.pending) == (offered, [], 0)
+    assert (len(kept.receiver.offered), kept.keeper.troubles.sentences, kept.keeper.dispatcher.pending) == (
+        offered,
+        [],
+        0,
+    )
 
 
 def test_a_target_that_is_away_does_not_stop_the_index(kept: Kept) -> None:
@@ -266,7 +271,7 @@ def test_a_target_that_does_not_answer_does_not_stop_the_index(kept: Kept) -> No
     kept.keeper.round(frozenset())
     kept.keeper.round(frozenset())
     assert by_id(kept.receiver.spans) == by_id(exported(kept.world).spans)
-    assert (kept.keeper.pending, kept.said) == (0, [])
+    assert (kept.keeper.dispatcher.pending, kept.said) == (0, [])
 
 
 def test_the_end_does_not_wait_for_an_answer(kept: Kept) -> None:
@@ -344,10 +349,10 @@ def test_telemetry_is_taken_in_and_sent_on(kept: Kept) -> None:
     kept.world.now = (max(ended_ns(record) for record in records) - at_ns(0)) / 1e9 + 1
     put(kept, records)
     kept.keeper.round(frozenset())
-    assert (sessions_of(kept), kept.keeper.pending) == ({SID}, 1)
+    assert (sessions_of(kept), kept.keeper.dispatcher.pending) == ({SID}, 1)
     kept.wait(10)
     kept.keeper.round(frozenset())
-    assert (sessions_of(kept), kept.keeper.pending) == ({SID, records[0].session_id}, 0)
+    assert (sessions_of(kept), kept.keeper.dispatcher.pending) == ({SID, records[0].session_id}, 0)
 
 
 def test_a_session_is_put_together_every_five_seconds(kept: Kept) -> None:

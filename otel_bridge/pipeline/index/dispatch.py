@@ -1,0 +1,139 @@
+"""What targets lack on its way to them, a part at a time, without waiting long for any answer (I/O through a sink)."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from msgspec import Struct, structs
+
+from otel_bridge.pipeline.export import ExportSummary
+from otel_bridge.pipeline.index.ledger import SPANS_WITHIN_NS, Ledger
+from otel_bridge.pipeline.index.place import IndexPlace
+from otel_bridge.pipeline.index.shipping import OpenSink, Shipment, ShipOptions, Shipper
+from otel_bridge.pipeline.index.stored import StoredLibrary
+from otel_bridge.telemetry import Signal
+
+PATIENCE_S = 1.0
+"""So long a round waits for a target's answers, and the last one again: files that change meanwhile are not seen."""
+
+_STEP_S = 0.1
+"""Meanwhile what is received is stored so often."""
+
+
+class Target(Struct):
+    """Where sessions go."""
+
+    places: dict[Signal, str]
+    """What each signal's target is called in the ledger."""
+    open_sink: OpenSink
+    options: ShipOptions
+
+
+class Dispatcher:
+    """Ships to one target, part by part; between parts the index may be written to."""
+
+    def __init__(self, find_target: Callable[[], Target] | None, clock: Callable[[], int]) -> None:
+        self.find_target = find_target
+        """Says where to ship to; ``None`` for nowhere. Asked again while a target is away: it may turn out to know
+        fewer signals than it was to be sent."""
+        self.pending = 0
+        """Sessions of which the target lacks something."""
+        self._clock = clock
+        self._target: Target | None = None
+        self._ledger: Ledger | None = None
+        """Of the present target; it remembers answers that could not be written down."""
+        self._shipment: Shipment | None = None
+        """What is under way and has no answer yet."""
+        self._awaited_ns: dict[str, int] = {}
+        """Since when sessions are held back; those with turns in quick succession are not held back for ever."""
+
+    def ship(
+        self, place: IndexPlace, *, expects_spans: bool, is_away: bool, meanwhile: Callable[[], object]
+    ) -> ExportSummary | None:
+        """Ship a part of what waits, or see whether it was answered; ``None`` while it was not.
+
+        With ``expects_spans`` more is to come of turns that are just over, with ``is_away`` the target was not there
+        the last time. ``meanwhile`` is called again and again.
+
+        Raises:
+            sqlite3.DatabaseError: the index cannot be read or written.
+            BridgeError: a session or the target cannot be had.
+        """
+        assert self.find_target is not None, "there is somewhere to ship to"
+        summary, patience_s = ExportSummary(), 0.0
+        if self._shipment is None:
+            shipper, ledger = self._shipper(self.find_target, place, is_away=is_away)
+            self._shipment = self._load(shipper, ledger, expects_spans=expects_spans, meanwhile=meanwhile)
+            patience_s = PATIENCE_S
+        if self._shipment is not None:
+            if not self._is_answered(self._shipment, patience_s, meanwhile):
+                return None
+            summary = self._finish()
+        self._count_pending()
+        return summary
+
+    def ship_all(self, place: IndexPlace) -> ExportSummary:
+        """Ship all that waits and turns that are not over, and wait for all answers. Raises as ``ship``."""
+        summary = self._finish()
+        if self.find_target is not None:
+            shipper, ledger = self._shipper(self.find_target, place, idle_ns=0)
+            now_ns = self._clock()
+            summary += shipper.ship(ledger.pending(now_ns), idle=ledger.idle_sessions(0, now_ns))
+            self._count_pending()
+        return summary
+
+    def is_answered(self, within_s: float) -> bool:
+        """Tell whether something was under way that is answered by then."""
+        return self._shipment is not None and self._shipment.is_answered(within_s)
+
+    def leave(self, *, forgets: bool = False) -> None:
+        """Wait for nothing more: what has no answer is sent again. ``forgets`` where another index takes the place."""
+        if self._shipment is not None:
+            self._shipment.abort()
+            self._shipment = None
+        if forgets:
+            self._ledger = None
+
+    def _is_answered(self, shipment: Shipment, patience_s: float, meanwhile: Callable[[], object]) -> bool:
+        until_s = time.monotonic() + patience_s
+        while not shipment.is_answered(min(patience_s, _STEP_S)):
+            if time.monotonic() >= until_s:
+                return False
+            meanwhile()
+        return True
+
+    def _finish(self) -> ExportSummary:
+        shipment, self._shipment = self._shipment, None
+        return ExportSummary() if shipment is None else shipment.finish()
+
+    def _load(
+        self, shipper: Shipper, ledger: Ledger, *, expects_spans: bool, meanwhile: Callable[[], object]
+    ) -> Shipment | None:
+        """Send a part of what waits on its way; ``None`` where nothing waits."""
+        now_ns = self._clock()
+        idle = ledger.idle_sessions(shipper.options.idle_ns, now_ns)
+        awaited = ledger.awaited_sessions(now_ns, expects_spans=expects_spans)
+        self._awaited_ns = {session_id: self._awaited_ns.get(session_id, now_ns) for session_id in awaited}
+        held = {session_id for session_id, since_ns in self._awaited_ns.items() if now_ns - since_ns < SPANS_WITHIN_NS}
+        waiting = deque(dict.fromkeys(due for due in (*ledger.pending(now_ns), *idle) if due not in held))
+        return shipper.send_some(waiting, idle, meanwhile) if waiting else None
+
+    def _shipper(
+        self, find_target: Callable[[], Target], place: IndexPlace, *, is_away: bool = False, idle_ns: int | None = None
+    ) -> tuple[Shipper, Ledger]:
+        if self._target is None or is_away:
+            self._target = find_target()
+        target, now_ns = self._target, self._clock()
+        options = target.options if idle_ns is None else structs.replace(target.options, idle_ns=idle_ns)
+        if self._ledger is not None:
+            self._ledger.note()  # every answer that came so far
+        if self._ledger is None or self._ledger.places != target.places:
+            self._ledger = Ledger(place.connection, target.places)
+        library = StoredLibrary(place.connection, now_ns=now_ns, session_ids=())
+        return Shipper(library, self._ledger, target.open_sink, options, now_ns=now_ns), self._ledger
+
+    def _count_pending(self) -> None:
+        assert self._ledger is not None, "what was under way was loaded with it"
+        self.pending = len(self._ledger.pending(self._clock()))
