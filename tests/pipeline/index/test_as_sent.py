@@ -24,6 +24,8 @@ from tests.pipeline.index.world import World
 from tests.transcripts import SID
 
 CHAT = "chat"
+BECOMES = {"llm_request": CHAT, "interaction": "invoke_agent", "tool.execution": "execute_tool"}
+WITH_SPANS = [run for run in RUNS if run.startswith(("2.1.50/", "2.1.181/", "2.1.329/"))]
 ADDED_UP = ("coding_agent.cost", "gen_ai.client.inference.usage")
 
 
@@ -79,13 +81,26 @@ def test_transcripts_that_come_late_double_no_span(run: str, at_once: Receiver, 
     assert set(ids(receiver.spans).values()) == {1}
 
 
-@pytest.mark.parametrize("run", JOINED, indirect=True)
-def test_spans_of_the_client_keep_their_ids_and_traces(run: str, at_once: Receiver) -> None:
-    """A program the client started finds its parent."""
-    spans = [record for record in records_of(run) if isinstance(record, NativeSpan)]
-    requests = {(span.trace_id, span.span_id) for span in spans if span.span_type == "llm_request"}
-    sent = {(span.trace_id, span.span_id) for span in at_once.spans}
-    assert requests <= sent
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("run", WITH_SPANS, indirect=True)
+def test_spans_of_the_client_keep_their_ids_and_traces(run: str, seed: int, tmp_path: Path) -> None:
+    """A program the client started finds its parent, whatever came first and whether or not calls have ids."""
+    chance, records, world = random.Random(seed), records_of(run), World(tmp_path / "any")
+    chance.shuffle(records)
+    pieces: list[list[NativeRecord]] = [records[at::3] for at in range(3)]
+    transcripts_at = chance.randrange(4)
+    for at, piece in enumerate([*pieces, []]):
+        if at == transcripts_at:
+            transcripts_come(run, world)
+        take(world, piece)
+    receiver = Receiver()
+    ship(world, receiver)
+    sent = {(span.trace_id, span.span_id): span.name.split()[0] for span in receiver.spans}
+    told = [record for record in records if isinstance(record, NativeSpan)]
+    assert {(span.trace_id, span.span_id) for span in told} <= sent.keys()
+    for span in told:
+        assert sent[span.trace_id, span.span_id] == BECOMES.get(span.span_type, semconv.NATIVE_SPAN)
+    assert kinds(receiver)[CHAT] == sum(1 for session in world.library() for _ in session.calls())
 
 
 @pytest.mark.slow

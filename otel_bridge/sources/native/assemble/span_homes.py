@@ -39,7 +39,7 @@ def spans_by_turn(
     that will be a call, a tool call or a turn as soon as its event has come is left out until then; where
     ``has_events`` is false, ``events`` are made of the spans.
     """
-    told = _Told(spans, events if has_events else None, turns)
+    told = _Told(spans, events if has_events else None, turns, finder)
     traces = {turn.reported.trace_id: at for at, turn in reversed(list(enumerate(turns))) if turn.reported}
     keys = {turn.key: at for at, turn in enumerate(turns) if turn.ordinal == 0}
     found: defaultdict[int, list[ReportedSpan]] = defaultdict(list)
@@ -53,8 +53,13 @@ def spans_by_turn(
 class _Told:
     """What is known of spans from elsewhere."""
 
-    def __init__(self, spans: SpanIndex, events: Iterable[AnyEvent] | None, turns: Sequence[Turn]) -> None:
+    def __init__(
+        self, spans: SpanIndex, events: Iterable[AnyEvent] | None, turns: Sequence[Turn], finder: PromptIndex
+    ) -> None:
         self._spans = spans
+        self._finder = finder
+        self._rooted = {turn.key for turn in turns if turn.reported and turn.reported.span_id}
+        """Turns that have a root: another one of the same prompt is none."""
         self._has_events = events is not None
         told = [event for event in events or () if isinstance(event, ToolResult | ToolDecision)]
         self._tool_ids = {event.tool_id for event in told} - {None}
@@ -74,7 +79,9 @@ class _Told:
             case "tool":
                 is_told = not self._has_events or text(span, "tool_use_id") in self._tool_ids
                 return is_told or span.span_id in self._spans.runs
-            case "interaction" | "tool.execution":
+            case "interaction":
+                return self._finder.of_trace(span.trace_id) in self._rooted
+            case "tool.execution":
                 return False
             case _:
                 above = self._spans.parent(span)
