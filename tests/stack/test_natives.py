@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from urllib.request import Request, urlopen
 
 import pytest
-from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from otel_bridge.sources.native.records import NativeRecord
-from otel_bridge.sources.native.wire import read_logs, read_traces
-from tests.cli.commands import environment_of
 from tests.pipeline.index.test_natives import take
 from tests.pipeline.index.world import World
 from tests.pipeline.test_attached import children
+from tests.stack.clients import Bridge, Client, by_grpc, by_http
 from tests.stack.conftest import start_stack
 from tests.stack.exports import Reader, money
-from tests.stack.otlp import SIGNALS, send_grpc, send_http
-from tests.stack.recorded import Recording, as_json
 from tests.transcripts import at_ns
-from tools.history import START, TIME, recording
-from tools.stack.servers import Server, free_port
 from tools.stack.stack import Stack
 from tools.stack.stores import eventually
 
@@ -40,75 +28,6 @@ pytestmark = pytest.mark.slow
 COST = "coding_agent_cost_USD_total"
 LISTED = {"coding_agent_call_source": '!="unrecorded"'}
 WITHIN_S = 60.0
-
-
-@dataclass
-class Client:
-    """A recorded client, moved to the present: what it sends and what it writes."""
-
-    run: str
-
-    def __post_init__(self) -> None:
-        self.recording = Recording(self.run)
-        self.recording.shift_ns -= self.recording.shift_ns % 1_000_000  # transcripts have milliseconds
-
-    def write(self, projects: Path) -> None:
-        """Write its transcripts."""
-        shift = timedelta(microseconds=self.recording.shift_ns // 1000)
-        for name, text in recording(self.run).items():
-            moved = TIME.sub(lambda found: written(datetime.fromisoformat(found[0]) + shift), text)
-            moved = START.sub(lambda found: f'"startTime":{int(found[1]) + shift // timedelta(milliseconds=1)}', moved)
-            path = projects / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(moved, encoding="utf-8")
-
-    def send(self, bridge: Bridge, way: str) -> None:
-        """Send its telemetry, spans after the events, as it did."""
-        for signal in ("logs", "traces"):
-            for request in self.recording.requests(signal):
-                assert SENDERS[way](bridge, request) in {200, "OK"}
-
-    def records(self) -> list[NativeRecord]:
-        readings = [*map(read_logs, self.recording.requests("logs"))]  # type: ignore[arg-type]
-        readings += map(read_traces, self.recording.requests("traces"))  # type: ignore[arg-type]
-        return [record for reading in readings for record in reading.records]
-
-
-def by_grpc(bridge: Bridge, request: Message) -> int | str:
-    return send_grpc(bridge.grpc, request).status
-
-
-def by_http(bridge: Bridge, request: Message) -> int | str:
-    return send_http(bridge.http, request).status
-
-
-def by_json(bridge: Bridge, request: Message) -> int | str:
-    signal, _ = SIGNALS[type(request)]
-    call = Request(f"{bridge.http}/v1/{signal}", json.dumps(as_json(request)).encode(), {"content-type": JSON})
-    with urlopen(call, timeout=30) as reply:
-        return int(reply.status)
-
-
-JSON = "application/json"
-SENDERS = {"grpc": by_grpc, "protobuf": by_http, "json": by_json}
-
-
-def written(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
-
-
-class Bridge:
-    """A running `up`."""
-
-    def __init__(self, stack: Stack, folder: Path) -> None:
-        self.projects = folder / "client" / "projects"
-        self.projects.mkdir(parents=True)
-        grpc_port, http_port, own_port = free_port(), free_port(), free_port()
-        self.grpc, self.http = f"127.0.0.1:{grpc_port}", f"http://127.0.0.1:{http_port}"
-        options = ["--grpc", self.grpc, "--http", f"127.0.0.1:{http_port}", "--listen", f"127.0.0.1:{own_port}"]
-        command = [sys.executable, "-m", "otel_bridge", "up", *options, "--endpoint", stack.collector_http]
-        environment = environment_of(self.projects.parent, folder / "data")
-        self.server = Server("up", command, folder, f"http://127.0.0.1:{own_port}/healthz", environment)
 
 
 @pytest.fixture(scope="module")
