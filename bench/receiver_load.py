@@ -22,6 +22,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import grpc
@@ -180,18 +181,19 @@ def receiver(endpoint: str) -> Iterator[tuple[Process, int, int]]:
     """Run the command; yield it with its ports of gRPC and HTTP."""
     ports = ["--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"]
     command = [sys.executable, "-m", "otel_bridge", "receive", *ports, "--endpoint", endpoint]
-    env = os.environ | {"OTEL_EXPORTER_OTLP_COMPRESSION": "none"}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env)
-    try:
-        assert process.stderr
-        found = re.search(r"gRPC at [\d.]+:(\d+) .*http://[\d.]+:(\d+)", process.stderr.readline())
-        assert found
-        if CORES:
-            os.sched_setaffinity(process.pid, {max(CORES)})
-        yield Process(process), int(found[1]), int(found[2])
-    finally:
-        process.terminate()
-        process.communicate()
+    with TemporaryDirectory() as folder:
+        env = os.environ | {"OTEL_EXPORTER_OTLP_COMPRESSION": "none", "OTEL_BRIDGE_DATA_DIR": folder}
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env)
+        try:
+            assert process.stderr
+            found = re.search(r"gRPC at [\d.]+:(\d+) .*http://[\d.]+:(\d+)", process.stderr.readline())
+            assert found
+            if CORES:
+                os.sched_setaffinity(process.pid, {max(CORES)})
+            yield Process(process), int(found[1]), int(found[2])
+        finally:
+            process.terminate()
+            process.communicate()
 
 
 class _NextHop(Acknowledging):
