@@ -22,7 +22,7 @@ COMMANDS = {
     "hook": "Keep a project's metrics fresh after each answer.",
     "prices": "List prices per million tokens.",
     "prune": "Archive old sessions and remove them from the index.",
-    "receive": "Take OTLP from other programs, pass it on or write it down.",
+    "receive": "Take OTLP, convert what Claude Code says, pass the rest on.",
     "report": "Write what sessions add up to into files.",
     "search": "Find sessions by their prompts, commands, paths and errors.",
     "sessions": "List sessions by project, branch, PR, model, time or cost.",
