@@ -117,9 +117,11 @@ class Attributes:
         """Return those of the named attributes that were sent as a word, a number, or yes or no."""
         found: dict[str, Scalar] = {}
         for name in names:
-            value = self._values.get(name, _NOTHING)
+            value = self._values.get(name)
+            if value is None:
+                continue
             kind = value.WhichOneof("value")
-            if kind == "string_value" and (text := self.text(name)):
+            if kind == "string_value" and (text := value.string_value[:MAX_TEXT]):
                 found[name] = text
             elif kind in ("bool_value", "int_value") or (kind == "double_value" and math.isfinite(value.double_value)):
                 found[name] = getattr(value, kind)

@@ -90,7 +90,7 @@ def read_logs(request: ExportLogsServiceRequest) -> Reading:
                 if event is None:
                     reading.left.append((at, inner, number))
                     continue
-                reading.records.append(structs.replace(event, repeat=seen[event]))
+                reading.records.append(structs.replace(event, repeat=seen[event]) if event in seen else event)
                 seen[event] += 1
     return reading
 
