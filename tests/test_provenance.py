@@ -79,6 +79,7 @@ def test_every_number_is_of_the_side_that_is_named(run: str, transcripts: dict[s
                 if sources["start"] == "transcript":  # an event without a duration leaves it to the transcript
                     ours["start"] = min(ours["start"], told.ended_ns)
                 assert_true(sources, call_values(call), ours, theirs)
+                assert (sources["tokens"], sources["end"]) == ("transcript", "event")
                 is_computed = call.cost_usd == price_call(
                     call.model, call.usage, before[call.key].ended_ns, call.terms, call.iterations
                 )
@@ -92,6 +93,7 @@ def test_every_number_is_of_the_side_that_is_named(run: str, transcripts: dict[s
             if known_from(tool) == "both":
                 partner = tool_partners[tool.id]
                 assert_true(tool_sources(tool), tool_values(tool), tool_values(tools[tool.id]), tool_values(partner))
+                assert (tool_sources(tool)["outcome"] == "transcript") == tools[tool.id].is_finished
             else:
                 assert (known_from(tool) == "transcript") == (tool.id in tools)
 

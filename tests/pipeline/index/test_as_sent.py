@@ -10,13 +10,16 @@ import pytest
 from msgspec import structs
 
 from otel_bridge import semconv
+from otel_bridge.convert import ids as ids_by_key
 from otel_bridge.convert.ids import turn_span_id
 from otel_bridge.convert.sent import call_span_id, turn_ids
 from otel_bridge.model import ModelCall, Prompt, Session, Turn, Usage
-from otel_bridge.pipeline.index.as_sent import as_sent, is_told, possible_ids
+from otel_bridge.pipeline.index.as_sent import as_sent, is_told, native_key, possible_ids
+from otel_bridge.pipeline.index.ledger import item_key
 from otel_bridge.pipeline.index.natives import take_records
 from otel_bridge.reported import ReportedCall, ReportedTurn
 from otel_bridge.sources.native.records import NativeRecord, NativeSpan
+from otel_bridge.telemetry import Span, SpanKind
 from tests.captures import RUNS
 from tests.pipeline.index.receiver import Receiver, ids, newest, ship
 from tests.pipeline.index.test_natives import JOINED, records_of, take, transcripts_come
@@ -163,3 +166,28 @@ def test_a_call_stays_under_the_id_that_was_sent_before_its_turn_was_told_of() -
     assert traces == {}
     assert turn_ids(SID, session.turns[0]) == turn_ids(SID, turn)
     assert call_span_id(session.turns[0].calls[0], turn_ids(SID, turn)[0]) == bytes.fromhex("ab" * 8)
+
+
+def test_a_span_that_was_passed_on_as_it_is_is_not_made_a_call_too() -> None:
+    """Its event came after all: the call has an id of ours beside it, and so has a turn all of its trace."""
+    trace, root, call_id = "cd" * 16, "ef" * 8, "ab" * 8
+    told = ModelCall("req_1", "msg_1", "claude", 1, 2, Usage(), reported=ReportedCall(trace_id=trace, span_id=call_id))
+    named = ReportedTurn(trace_id=trace, span_id=root)
+    turn = Turn("p", 0, 0, 1, 2, is_complete=True, end_reason="end_turn", prompt=Prompt("human"), calls=(told,))
+    turn = structs.replace(turn, reported=named)
+    session = Session(SID, (turn,), 1, 2)
+    sent = {native_key(bytes.fromhex(call_id))}
+    assert sent <= set(possible_ids(session))
+    kept, traces = as_sent(session, {}, sent)
+    assert traces == {("p", 0): bytes.fromhex(trace)}
+    assert call_span_id(kept.turns[0].calls[0], bytes.fromhex(trace)) == ids_by_key.call_span_id("req_1")
+    hashed, traces = as_sent(session, {}, {native_key(bytes.fromhex(root))})
+    assert traces == {}
+    assert turn_ids(SID, hashed.turns[0])[1] == turn_span_id(SID, "p", 0)
+
+
+def test_a_clients_span_and_a_call_under_its_id_are_two_things() -> None:
+    """What the target has of one says nothing about the other."""
+    call = Span(b"t" * 16, b"s" * 8, b"", "chat claude", SpanKind.CLIENT, 1, 2, {semconv.OPERATION_NAME: CHAT})
+    own = structs.replace(call, attributes={semconv.NATIVE_SPAN_TYPE: "llm_request"})
+    assert item_key(call) != item_key(own)
