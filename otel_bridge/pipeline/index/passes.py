@@ -143,22 +143,18 @@ def _batches(
     readings: Iterator[tuple[SessionJob, SessionReading]],
     jobs: list[SessionJob],
     progress: Callable[[int, int], None],
-) -> Iterator[Iterator[SessionReading]]:
-    """Yield what is to be written together, to be taken as it comes: nobody waits for the last one of a batch."""
-    total, done = sum(job.size_bytes for job in jobs), 0
-
-    def batch(job: SessionJob, reading: SessionReading) -> Iterator[SessionReading]:
-        nonlocal done
-        end = done + _BYTES_AT_ONCE
-        yield reading
-        done += job.size_bytes
-        while done < end and (following := next(readings, None)) is not None:
-            yield following[1]
-            done += following[0].size_bytes
-
-    for first in readings:  # outside of the transaction: workers are started here
-        yield batch(*first)
-        progress(done, total)
+) -> Iterator[list[SessionReading]]:
+    total, done, waiting, batch = sum(job.size_bytes for job in jobs), 0, 0, []
+    for job, reading in readings:
+        batch.append(reading)
+        waiting += job.size_bytes
+        if waiting >= _BYTES_AT_ONCE:
+            yield batch
+            done, waiting, batch = done + waiting, 0, []
+            progress(done, total)
+    if batch:
+        yield batch
+        progress(total, total)
 
 
 def _count(report: PassReport, reading: SessionReading) -> None:

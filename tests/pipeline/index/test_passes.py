@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,8 +9,6 @@ from otel_bridge.errors import NotFoundError
 from otel_bridge.pipeline.index import passes, plan, settling, writing
 from otel_bridge.pipeline.index.passes import IndexOptions, index_files
 from otel_bridge.pipeline.index.place import IndexPlace
-from otel_bridge.pipeline.index.plan import SessionJob
-from otel_bridge.pipeline.index.reading import SessionReading, read_session
 from tests.pipeline.index.world import (
     World,
     all_rows,
@@ -61,20 +58,6 @@ def test_progress_is_told_in_bytes_and_ends_with_all_of_them(world: World, monke
     assert [total for _, total in told] == [sum(sizes)] * len(told)
     assert len(told) >= 3
     assert told[-1][0] == sum(sizes)
-
-
-def test_what_was_read_is_written_before_the_next_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However much is one transaction: no more than one session's reading is held, and the last one ends a pass."""
-    write_family(world)
-    written: list[int] = []
-
-    def reading(job: SessionJob, **how: Any) -> SessionReading:
-        written.append(world.one("SELECT count(*) FROM sessions"))
-        return read_session(job, **how)
-
-    monkeypatch.setattr(passes, "read_session", reading)
-    world.update()
-    assert written == [0, 1, 2]
 
 
 def test_a_folder_that_is_not_there_is_an_error(world: World) -> None:
