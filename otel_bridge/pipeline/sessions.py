@@ -99,19 +99,20 @@ class Library(ABC):
         """Return a session as who knows less of it sees it, or it was seen before more came in; mostly nothing.
 
         That is a fork without the session it was forked from, what either transcript or telemetry alone tells, and what
-        was told before the client's spans came: they say which model was asked for, and so which series a call is in.
-        Before 2.1.181 it is also a transcript whose calls are not read yet: nothing else says whose they are.
+        was told before the client's spans came, or before its events did: spans say which model was asked for, events
+        what for, and so which series a call is in. Where one of them does not say whose a call is (events before
+        2.1.181, spans before 2.1.329), it is also a transcript whose calls are not read yet: nothing else does.
         """
         views = [] if self.relations.origin_id(session_id) is None else [self._recorded(session_id, None)]
         if records := self.native_records(session_id):
             recorded, nothing = self._recorded(session_id, self.relations), Session(session_id, (), 0, 0)
-            events = [record for record in records if not isinstance(record, NativeSpan)]
-            if not recorded.turns:  # then these are the only two views, and one is the session itself
-                return (self._joined(nothing, events),) if 0 < len(events) < len(records) else ()
+            parts = _kinds(records)
+            if not recorded.turns:
+                return tuple(self._joined(nothing, part) for part in parts)
             views += [self._joined(view, records) for view in views]
-            views += [recorded, self._joined(recorded, events)]
-            lesser = [nothing, _without_calls(recorded)] if any(map(_is_nobodys, events)) else [nothing]
-            views += [self._joined(view, known) for view in lesser for known in (records, events)]
+            views += [recorded, *(self._joined(recorded, part) for part in parts)]
+            lesser = [nothing, _without_calls(recorded)] if any(map(_is_nobodys, records)) else [nothing]
+            views += [self._joined(view, known) for view in lesser for known in (records, *parts)]
         return tuple(views)
 
 
@@ -172,8 +173,22 @@ def find_session(session_ids: Sequence[str], prefix: str) -> str:
     return matches[0]
 
 
-def _is_nobodys(event: NativeRecord) -> bool:
-    return isinstance(event, ApiRequest) and event.query_source is None
+_SOURCES = {"query_source", "query_source_safe"}
+"""Attributes in which the span of a model request says what it was for."""
+
+
+def _kinds(records: Sequence[NativeRecord]) -> list[list[NativeRecord]]:
+    """Return the events and the spans by themselves, nothing where there is one kind alone."""
+    kinds: tuple[list[NativeRecord], list[NativeRecord]] = [], []
+    for record in records:
+        kinds[isinstance(record, NativeSpan)].append(record)
+    return list(kinds) if all(kinds) else []
+
+
+def _is_nobodys(record: NativeRecord) -> bool:
+    if isinstance(record, NativeSpan):
+        return record.span_type == "llm_request" and not record.attributes.keys() & _SOURCES
+    return isinstance(record, ApiRequest) and record.query_source is None
 
 
 def _without_calls(session: Session) -> Session:

@@ -13,6 +13,7 @@ from otel_bridge.convert.chat import PROVIDER
 from otel_bridge.convert.runs import Run, turn_runs
 from otel_bridge.convert.tools import tool_type
 from otel_bridge.model import ModelCall, Session, ToolCall, Turn, Usage
+from otel_bridge.reported import EVENT
 from otel_bridge.telemetry import Metric
 
 MAIN, SUBAGENT, UNRECORDED = "main", "subagent", "unrecorded"
@@ -51,7 +52,9 @@ def knowledge(session: Session) -> int:
 
     Whoever tells copied calls from the session's own has seen more than who takes them for its own: a copied call
     weighs more than itself and all that came with it (its bookings, its turn, its agent), and so does its tool call.
-    A call that is known from both the transcript and telemetry weighs more than one known from either, likewise.
+    A call that is known from both the transcript and telemetry weighs more than one known from either, likewise. What
+    telemetry says of it comes in two parts, each of which may decide the series it is in: the event has what it was for
+    and its cost, the span which model was asked for.
     """
     runs = [run for turn in session.turns for run in turn_runs(session, turn, include_open=True)]
     own = (
@@ -63,8 +66,12 @@ def knowledge(session: Session) -> int:
         + len(session.branch_links)
         + len(session.unrecorded_history)
     )
-    joined = sum(1 for call in session.calls() if call.reported and not call.reported.is_unrecorded)
-    return own + 9 * (joined + session.quality.foreign_calls) + 2 * session.quality.foreign_tool_calls
+    told = [call for call in session.calls() if call.reported]
+    joined = sum(1 for call in told if call.reported and not call.reported.is_unrecorded)
+    by_event = sum(1 for call in told if call.reported and call.reported.sources.end == EVENT)
+    asked_for = sum(1 for call in told if call.requested_model)
+    foreign = 9 * session.quality.foreign_calls + 2 * session.quality.foreign_tool_calls
+    return own + foreign + 9 * joined + by_event + asked_for
 
 
 def _run_facts(run: Run, *, is_over: bool) -> Iterator[Fact]:
