@@ -99,15 +99,20 @@ def session_batches(
     options: ConvertOptions,
     lesser_views: Callable[[str], Iterable[Session]],
     wants_open: Callable[[Turn], bool] = lambda _: False,
+    *,
+    sent_until_ms: int = 0,
 ) -> Iterator[Batch]:
-    """Yield what a session is as a signal; of turns that may still grow, those that are wanted."""
+    """Yield what a session is as a signal; of turns that may still grow, those that are wanted.
+
+    ``sent_until_ms`` is the time of the latest point that was sent of it before.
+    """
     match signal:
         case Signal.TRACES:
             yield from session_spans(session, options, wants_open)
         case Signal.LOGS:
             yield from session_events(session, options)
         case Signal.METRICS if options.metrics_by_session:
-            yield from session_metrics(session, options, lesser_views(session.id))
+            yield from session_metrics(session, options, lesser_views(session.id), sent_until_ms)
 
 
 def count_batch(summary: ExportSummary, batch: Batch) -> None:

@@ -45,13 +45,16 @@ class SeriesSet:
         self._last_ms = max(self._last_ms, at_ms)
         self._changes[fact.metric, tuple(fact.attributes.items())].append((at_ms, amount))
 
-    def points(self, closing_after_ms: int | None) -> Iterator[DataPoint]:
+    def points(self, closing_after_ms: int | None, sent_until_ms: int = 0) -> Iterator[DataPoint]:
         """Yield the points, series by series, each in time order.
 
         A series begins with an explicit zero 1 ms before its first change. With ``closing_after_ms`` each one ends with
-        its last value so long after the last change of any: whoever knows more writes later, and so is read.
+        its last value so long after the last change of any: whoever knows more writes later, and so is read. Where
+        something was sent that is later still, it ends after that: what made it so late is not so any more.
         """
         closing_ms = None if closing_after_ms is None else self._last_ms + closing_after_ms
+        if closing_ms is not None and sent_until_ms > closing_ms:
+            closing_ms = sent_until_ms + 1
         for metric, attributes in sorted(self._changes, key=_order):
             changes = sorted(self._changes[metric, attributes], key=itemgetter(0))
             yield from _points(metric, dict(attributes), changes, closing_ms)

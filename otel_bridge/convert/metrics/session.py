@@ -24,12 +24,15 @@ _HOUR_NS = 3600 * 1_000_000_000
 _KNOWN = (semconv.HOST_TYPE, semconv.USER_NAME, semconv.REPOSITORY_URL)
 
 
-def session_metrics(session: Session, options: ConvertOptions, lesser_views: Iterable[Session] = ()) -> Iterator[Batch]:
+def session_metrics(
+    session: Session, options: ConvertOptions, lesser_views: Iterable[Session] = (), sent_until_ms: int = 0
+) -> Iterator[Batch]:
     """Yield the session's data points; nothing for a session without turns of its own and without counters.
 
     The resource is the service name alone: whatever else told two readers of one session apart would double it.
     ``lesser_views`` are the session as others see it, or we did, who know less of it: without a fork's origin, without
-    telemetry, without the transcript. Series that only they write are ended at 0.
+    telemetry, without the transcript. Series that only they write are ended at 0. ``sent_until_ms`` is the time of the
+    latest point that was sent of the session: the last values are written after it.
     """
     known, counters = _known(options), session.client_counters
     series = SeriesSet()
@@ -42,7 +45,7 @@ def session_metrics(session: Session, options: ConvertOptions, lesser_views: Ite
     if counters is not None:
         _add_counters(series, session, facts, counters, known)
     knows = knowledge(session) + (counters.point_count if counters is not None else 0)
-    yield from _by_hour(series.points(knows), _resource(session, options))
+    yield from _by_hour(series.points(knows, sent_until_ms), _resource(session, options))
 
 
 def _add_counters(

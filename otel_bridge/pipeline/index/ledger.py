@@ -109,6 +109,10 @@ class Ledger:
         series = store.shipped_series(self._connection, target, session_id) if signal is Signal.METRICS else {}
         self._loads[signal, session_id] = _Load(self._revision(session_id), series=series)
 
+    def sent_until_ms(self, signal: Signal, session_id: str) -> int:
+        """Return the time of the latest point that a target has of a session to be sent; 0 for none."""
+        return max(self._loads[signal, session_id].series.values(), default=0)
+
     def missing(self, session_id: str, batch: Batch) -> Batch | None:
         """Return the items of a batch that its target lacks, ``None`` for none; they count as on their way."""
         load = self._loads[batch.signal, session_id]

@@ -133,7 +133,9 @@ class Shipper:
         items = 0
         for signal in signals:
             self._ledger.start(signal, session_id)
-            for batch in session_batches(signal, session, options, self._library.lesser_views, self._is_idle):
+            until_ms = self._ledger.sent_until_ms(signal, session_id)
+            views = self._library.lesser_views
+            for batch in session_batches(signal, session, options, views, self._is_idle, sent_until_ms=until_ms):
                 missing = self._ledger.missing(session_id, batch)
                 if missing is not None:
                     count_batch(summary, missing)

@@ -20,9 +20,10 @@ from otel_bridge.sources.native.wire import read_logs, read_traces
 from otel_bridge.telemetry import DataPoint
 from tests.captures import RUNS, read_sessions, unpack_transcripts
 from tests.native import log_requests, metric_requests, trace_requests
-from tests.pipeline.index.receiver import Receiver, ship
+from tests.pipeline.index.receiver import Receiver, exported, ship
 from tests.pipeline.index.test_halfway import at_once
-from tests.pipeline.index.world import World
+from tests.pipeline.index.world import BRANCH, World, append
+from tests.transcripts import OTHER, SID, pr_link, prompt, response, session_file
 from tests.views import COMPARABLE, METRICS, Key, Series, View, expected_series, key
 from tests.waterfall import exact
 
@@ -65,6 +66,21 @@ def test_series_of_the_signal_that_came_first_end_at_0(first: str, tmp_path: Pat
     found = stored(receiver.points)
     for session in read_sessions(transcripts).values():
         assert found[session.id] == expected_series(run, session, View.TELEMETRY)
+
+
+def test_a_last_event_that_turns_out_to_be_earlier_does_not_outlast_the_truth(tmp_path: Path) -> None:
+    """Money moved when another session linked the branch; then it is read that the session had a link long before."""
+    world, receiver = World(tmp_path), Receiver()
+    own = session_file(world.root, SID, prompt("Go", **BRANCH), response("msg_1", at=1, **BRANCH))
+    session_file(world.root, OTHER, prompt(at=60, **BRANCH), response("msg_o", at=61, **BRANCH), pr_link(8, at=62))
+    world.update()
+    ship(world, receiver)
+    append(own, pr_link(7, at=3), prompt(at=4, **BRANCH), response("msg_2", at=5, **BRANCH))
+    world.update()
+    ship(world, receiver)
+    found, wanted = (stored(points) for points in (receiver.points, exported(world).points))
+    assert found == wanted
+    assert found.keys() == {SID, OTHER}
 
 
 def requests(run: str, order: str, chance: random.Random) -> Iterator[Step]:
