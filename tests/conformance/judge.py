@@ -33,6 +33,14 @@ UNKNOWABLE = frozenset(
 
 KINDS = {1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
 
+DATA = {
+    "counter": ("sum",),
+    "updowncounter": ("sum",),
+    "gauge": ("gauge",),
+    "histogram": ("histogram", "exponentialHistogram"),
+}
+"""Instrument → what its points are sent as."""
+
 MESSAGES = ("gen_ai.input.messages", "gen_ai.output.messages")
 
 
@@ -57,6 +65,8 @@ def judge(documents: Iterable[Mapping[str, Any]]) -> list[Finding]:
             findings += span_findings(span)
         for record in scope.get("logRecords", ()):
             findings += event_findings(record)
+        for metric in scope.get("metrics", ()):
+            findings += metric_findings(metric)
     return findings + list(_tree_findings(spans))
 
 
@@ -119,12 +129,39 @@ def event_findings(record: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("required attribute missing", where, " or ".join(law["one_of"]))
 
 
+def metric_findings(metric: Mapping[str, Any]) -> Iterator[Finding]:
+    """Violations of one metric and its points."""
+    where = metric["name"]
+    data = next(kind for kinds in DATA.values() for kind in kinds if kind in metric)
+    points = [_attributes(point) for point in metric[data]["dataPoints"]]
+    for attributes in points:
+        yield from _attribute_findings(attributes, where)
+    own = semconv.METRICS.get(where) if where.startswith("coding_agent.") else None
+    law = (
+        {"instrument": own.instrument.value, "unit": own.unit, "required": ()}
+        if own
+        else REGISTRY["metrics"].get(where)
+    )
+    if law is None:
+        yield Finding("unknown metric", where)
+        return
+    if data not in DATA[law["instrument"]]:
+        yield Finding("wrong instrument", where, data)
+    if metric.get("unit", "") != law["unit"]:
+        yield Finding("wrong unit", where, metric.get("unit", ""))
+    for name in law["required"]:
+        if any(name not in attributes for attributes in points):
+            yield Finding("required attribute missing", where, name)
+
+
 def _scopes(documents: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
     for document in documents:
         for entry in document.get("resourceSpans", ()):
             yield from ((entry, scope) for scope in entry["scopeSpans"])
         for entry in document.get("resourceLogs", ()):
             yield from ((entry, scope) for scope in entry["scopeLogs"])
+        for entry in document.get("resourceMetrics", ()):
+            yield from ((entry, scope) for scope in entry["scopeMetrics"])
 
 
 def _scope_findings(scope: Mapping[str, Any]) -> Iterator[Finding]:

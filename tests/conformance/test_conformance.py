@@ -122,6 +122,36 @@ def test_judge_finds_faulty_events_and_twins() -> None:
     }
 
 
+def exported_metrics() -> list[dict[str, Any]]:
+    return otlp_documents(session_metrics(full_session(), EVERYTHING))
+
+
+def test_metrics_of_a_full_session_have_no_violation() -> None:
+    """Names, units, instruments and attributes, of ours too."""
+    assert judge(exported_metrics()) == []
+
+
+METRIC_FAULTS = [
+    ("gen_ai.client.inference.duration", set_field("unit", "ms"), "wrong unit"),
+    ("gen_ai.client.inference.duration", set_field("name", "gen_ai.client.operation.time"), "unknown metric"),
+    ("coding_agent.cost", set_field("name", "gen_ai.client.inference.duration"), "wrong instrument"),
+    ("coding_agent.cost", set_field("name", "coding_agent.unheard_of"), "unknown metric"),
+    (
+        "gen_ai.client.inference.duration",
+        lambda metric: set_attribute("gen_ai.operation.name", None)(metric["exponentialHistogram"]["dataPoints"][0]),
+        "required attribute missing",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "plant", "rule"), METRIC_FAULTS)
+def test_judge_finds_a_planted_fault_of_a_metric(name: str, plant: Callable[[Span], None], rule: str) -> None:
+    """As it does in spans."""
+    documents = exported_metrics()
+    plant(next(metric for metric in items(documents, "Metrics", "metrics") if metric["name"] == name))
+    assert rule in {finding.rule for finding in judge(documents)}
+
+
 def test_standard_metrics_are_what_the_registry_has_and_the_others_are_ours() -> None:
     """Instrument, unit and required attributes; every own name is under our namespace."""
     for name, metric in semconv.METRICS.items():
