@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from otel_bridge.sources.native.wire import read_logs, read_traces
 from otel_bridge.telemetry import DataPoint
 from tests.captures import RUNS, read_sessions, unpack_transcripts
 from tests.native import log_requests, metric_requests, trace_requests
-from tests.pipeline.index.receiver import Receiver, exported, ship
+from tests.pipeline.index.receiver import Receiver, exported, ids, ship
 from tests.pipeline.index.test_halfway import at_once
 from tests.pipeline.index.world import BRANCH, World, append
 from tests.transcripts import OTHER, SID, pr_link, prompt, response, session_file
@@ -51,6 +52,24 @@ def test_series_end_as_if_all_had_been_known_at_once(run: str, order: str, tmp_p
     world.update()
     ship(world, receiver)
     assert stored(receiver.points) == wanted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("run", RUNS)
+def test_each_call_is_one_span_whatever_came_first(run: str, tmp_path: Path) -> None:
+    """Each part is sent before the next one comes; where calls have no ids (before 2.1.181), events before spans."""
+    transcripts, chance = unpack_transcripts(run, tmp_path), random.Random(run)
+    for parts in permutations(["files", "logs", "traces"]):
+        if run not in COMPARABLE and parts.index("traces") < parts.index("logs"):
+            continue
+        world, receiver = World(tmp_path / "-".join(parts), in_memory=True), Receiver()
+        for part in parts:
+            for step in growth(transcripts, chance) if part == "files" else requests(run, part, chance):
+                step(world)
+            world.update()
+            ship(world, receiver)
+        spans = [span for span in receiver.spans if span.attributes.get(semconv.OPERATION_NAME) == semconv.OP_CHAT]
+        assert len(ids(spans)) == len(spans) == sum(len(list(session.calls())) for session in world.library()), parts
 
 
 @pytest.mark.parametrize("first", ["logs", "traces"])
