@@ -38,6 +38,9 @@ _WAKE_S = 0.25
 """How often folders are looked for that are not there yet, which a client's first session makes, and what is received
 is taken in meanwhile."""
 
+_FLUSH_WITHIN_S = 6.0
+"""Containers are killed ten seconds after they were asked to end, and what is under way is to be answered too."""
+
 _GIVE_UP_S = 2.0
 """How long a request is tried before the round goes on; the next round tries again."""
 
@@ -82,14 +85,15 @@ def run_receiver(
     to, options = keeping.destination(), keeping.index_options(1)
     with _keeper(index_path(keeping.data_dir), None, options, command="receive") as keeper:
         keeper.dispatcher.find_target = _finding(keeping, to, _be_quiet, file)
-        with serve(keeper), until_signal() as stop:
-            looked_s = time.monotonic()
-            while not stop.is_set():
-                is_due = time.monotonic() - looked_s >= _LOOK_EVERY_S
-                looked_s = time.monotonic() if is_due else looked_s
-                keeper.round(None if is_due else ())
-                keeper.inbox.wait(_WAKE_S)
-            keeper.flush()
+        with serve(keeper):
+            with until_signal() as stop:
+                looked_s = time.monotonic()
+                while not stop.is_set():
+                    is_due = time.monotonic() - looked_s >= _LOOK_EVERY_S
+                    looked_s = time.monotonic() if is_due else looked_s
+                    keeper.round(None if is_due else ())
+                    keeper.inbox.wait(_WAKE_S)
+            keeper.flush(_FLUSH_WITHIN_S)
 
 
 @contextmanager

@@ -25,8 +25,8 @@ _READERS: dict[Signal, Callable[[Any], Reading | MetricReading]] = {
 _STORED_WITHIN_S = 8.0
 """Clients wait ten seconds for an answer."""
 
-
 _UNUSABLE = "points without a session, a time or a value"
+"""Each is counted with its own reason."""
 
 
 class NativeIntake:
@@ -54,30 +54,32 @@ class NativeIntake:
         return structs.replace(answer, kept=len(reading.records), problems=problems)
 
     def _share_out(self, export: Export, message: Any, reading: Reading | MetricReading) -> Taken | Refused:
-        answer: Taken | Refused
-        if not reading.records:
-            answer = self._pass_on(export)
-            if isinstance(answer, Refused) and not (answer.is_retryable or reading.foreign):
-                return Taken(export.items, answer.reason)  # of a failure the client would tell its user
-            return answer
-        if not self._inbox.put(reading.records, _STORED_WITHIN_S):
+        if reading.records and not self._inbox.put(reading.records, _STORED_WITHIN_S):
             return Refused("the index cannot be written at the moment", is_retryable=True)
-        items = 0
-        answer = Taken()
-        if reading.foreign or reading.left:
-            others = rest(message, reading)
-            items = sum(1 for _ in WIRES[export.signal].attributed(others))
-            answer = self._pass_on(Export(export.signal, others.SerializeToString(), items, export.decode))
-        unusable = export.items - items - len(reading.records)
+        others = _others(export, message, reading)
+        answer = Taken() if others is None else self._pass_on(others)
+        items = 0 if others is None else others.items
         if isinstance(answer, Refused):
-            if reading.foreign:
+            if reading.foreign or answer.is_retryable:
                 return answer
-            answer = Taken(items, answer.reason)  # events nobody makes anything of are not worth all others again
-        if unusable:
-            return structs.replace(answer, rejected=answer.rejected + unusable, reason=answer.reason or _UNUSABLE)
-        return answer
+            answer = Taken(items, answer.reason)  # of a failure the client would tell its user
+        unusable = export.items - items - len(reading.records)
+        if not unusable:
+            return answer
+        return structs.replace(answer, rejected=answer.rejected + unusable, reason=answer.reason or _UNUSABLE)
 
     def _pass_on(self, export: Export) -> Taken | Refused:
         if self._onward is not None:
             return self._onward(export)
         return Taken(export.items, "not for the index, and no endpoint is set to pass it on to")
+
+
+def _others(export: Export, message: Any, reading: Reading | MetricReading) -> Export | None:
+    """Return what is to be passed on of a request, ``None`` for nothing."""
+    if not reading.records:
+        return export
+    if not (reading.foreign or reading.left):
+        return None
+    others = rest(message, reading)
+    items = sum(1 for _ in WIRES[export.signal].attributed(others))
+    return Export(export.signal, others.SerializeToString(), items, export.decode)

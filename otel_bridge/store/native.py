@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from sqlite3 import Connection
 
 from otel_bridge.store import kinship
-from otel_bridge.store.cells import storable
 
 _KNOWN = (
     "SELECT 1 WHERE EXISTS (SELECT 1 FROM native_records WHERE session_id = :id)"
@@ -19,37 +18,34 @@ def add_native(connection: Connection, session_id: str, records: Mapping[bytes, 
 
     If there are any, the session has to be settled and is at another revision: spans may be all that is new.
     """
-    rows = [(storable(session_id), key, data) for key, data in records.items()]
+    rows = [(session_id, key, data) for key, data in records.items()]
     added = connection.executemany(
         "INSERT OR IGNORE INTO native_records (session_id, key, data) VALUES (?, ?, ?)", rows
     ).rowcount
     if added:
-        kinship.mark_unsettled(connection, [storable(session_id)])
-        connection.execute("UPDATE sessions SET revision = revision + 1 WHERE session_id = ?", (storable(session_id),))
+        kinship.mark_unsettled(connection, [session_id])
+        connection.execute("UPDATE sessions SET revision = revision + 1 WHERE session_id = ?", (session_id,))
     return added
 
 
-def put_points(connection: Connection, session_id: str, series: bytes, points: Mapping[bytes, bytes]) -> int:
-    """Make these packed points, by key, all that a session has of a series, and return how many it did not have.
-
-    If there are any, the session has to be settled and is at another revision.
-    """
-    place = storable(session_id), series
-    stored = {
-        key for (key,) in connection.execute("SELECT key FROM native_points WHERE session_id = ? AND series = ?", place)
-    }
+def change_points(
+    connection: Connection, session_id: str, series: bytes, added: Mapping[bytes, bytes], gone: Iterable[bytes]
+) -> None:
+    """Add packed points, by key, to a series of a session, and delete those that are not needed any more."""
     connection.executemany(
         "DELETE FROM native_points WHERE session_id = ? AND series = ? AND key = ?",
-        [(*place, key) for key in stored - points.keys()],
+        [(session_id, series, key) for key in gone],
     )
-    added = connection.executemany(
+    connection.executemany(
         "INSERT INTO native_points (session_id, series, key, data) VALUES (?, ?, ?, ?)",
-        [(*place, key, data) for key, data in points.items() if key not in stored],
-    ).rowcount
-    if added > 0:
-        kinship.mark_unsettled(connection, place[:1])
-        connection.execute("UPDATE sessions SET revision = revision + 1 WHERE session_id = ?", place[:1])
-    return max(added, 0)
+        [(session_id, series, key, data) for key, data in added.items()],
+    )
+
+
+def mark_changed(connection: Connection, session_id: str) -> None:
+    """Note that more is known of a session: it has to be settled, and targets lack something of it."""
+    kinship.mark_unsettled(connection, [session_id])
+    connection.execute("UPDATE sessions SET revision = revision + 1 WHERE session_id = ?", (session_id,))
 
 
 def native_records(connection: Connection, session_id: str) -> list[bytes]:
@@ -58,13 +54,19 @@ def native_records(connection: Connection, session_id: str) -> list[bytes]:
     return [data for (data,) in rows]
 
 
-def native_points(connection: Connection, session_id: str, series: bytes | None = None) -> list[bytes]:
-    """Return the packed points of a session, or of one series of it, in no order that says anything."""
-    rows = connection.execute(
-        "SELECT data FROM native_points WHERE session_id = ? AND series = ifnull(?, series) ORDER BY series, key",
-        (storable(session_id), series),
-    )
+def native_points(connection: Connection, session_id: str) -> list[bytes]:
+    """Return the packed points of a session, in no order that says anything."""
+    rows = connection.execute("SELECT data FROM native_points WHERE session_id = ? ORDER BY series, key", (session_id,))
     return [data for (data,) in rows]
+
+
+def series_points(connection: Connection, session_id: str, series: bytes) -> dict[bytes, bytes]:
+    """Return the packed points of one series of a session, by key."""
+    return dict(
+        connection.execute(
+            "SELECT key, data FROM native_points WHERE session_id = ? AND series = ?", (session_id, series)
+        ).fetchall()
+    )
 
 
 def has_native(connection: Connection, session_id: str) -> bool:

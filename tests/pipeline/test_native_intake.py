@@ -194,13 +194,25 @@ def test_the_answer_of_the_next_hop_is_the_answer(tmp_path: Path) -> None:
 
 
 def test_events_that_nobody_knows_hold_nothing_up(tmp_path: Path) -> None:
-    """A next hop without a pipeline for them would have the client send all its events again and again."""
-    desk = Desk(tmp_path, NextHop(Refused("no such pipeline", is_retryable=True)))
+    """Without a pipeline for them the client would send all its events again and again."""
+    desk = Desk(tmp_path, NextHop(Refused("no such pipeline", is_retryable=False)))
     answers = [desk.send(Signal.LOGS, request) for request in log_requests(RUN)]
     assert all(isinstance(answer, Taken) for answer in answers)
     assert sum(answer.rejected for answer in answers if isinstance(answer, Taken)) == sum(
         one.items for one in next_hop(desk).exports
     )
+    desk.close()
+
+
+def test_events_that_nobody_knows_come_again_when_the_next_hop_is_back(tmp_path: Path) -> None:
+    """With all that came with them, which is stored once all the same."""
+    desk = Desk(tmp_path, NextHop(Refused("away", is_retryable=True)))
+    request = max(log_requests(RUN), key=lambda each: len(read_logs(each).left))
+    assert desk.send(Signal.LOGS, request) == Refused("away", is_retryable=True)
+    before = desk.stored
+    next_hop(desk).answer = Taken()
+    assert isinstance(desk.send(Signal.LOGS, request), Taken)
+    assert desk.stored == before > 0
     desk.close()
 
 

@@ -70,19 +70,35 @@ class Dispatcher:
         if self._shipment is not None:
             if not self._is_answered(self._shipment, patience_s, meanwhile):
                 return None
-            summary = self._finish()
+            shipment, self._shipment = self._shipment, None
+            summary = shipment.finish()
         self._count_pending()
         return summary
 
-    def ship_all(self, place: IndexPlace) -> ExportSummary:
-        """Ship all that waits and turns that are not over, and wait for all answers. Raises as ``ship``."""
-        summary = self._finish()
-        if self.find_target is not None:
-            shipper, ledger = self._shipper(self.find_target, place, idle_ns=0)
-            now_ns = self._clock()
-            summary += shipper.ship(ledger.pending(now_ns), idle=ledger.idle_sessions(0, now_ns))
-            self._count_pending()
+    def ship_all(self, place: IndexPlace, within_s: float) -> ExportSummary:
+        """Ship all that waits and turns that are not over, as far as it is answered by then. Raises as ``ship``."""
+        assert self.find_target is not None, "there is somewhere to ship to"
+        until_s, summary = time.monotonic() + within_s, ExportSummary()
+        shipper, ledger = self._shipper(self.find_target, place, idle_ns=0)
+        idle = ledger.idle_sessions(0, self._clock())
+        waiting = deque(dict.fromkeys((*ledger.pending(self._clock()), *idle)))
+        while waiting and not summary.delivery.total.undelivered and time.monotonic() < until_s:
+            self._shipment = shipper.send_some(waiting, idle)
+            answered = self.finish(until_s - time.monotonic())
+            if answered is None:
+                break
+            summary += answered
+        self._count_pending()
         return summary
+
+    def finish(self, within_s: float) -> ExportSummary | None:
+        """Wait so long for the answers to what is under way, and account for it; ``None`` where they do not come."""
+        if self._shipment is None:
+            return ExportSummary()
+        if not self._shipment.is_answered(max(0.0, within_s)):
+            return None
+        shipment, self._shipment = self._shipment, None
+        return shipment.finish()
 
     def is_answered(self, within_s: float) -> bool:
         """Tell whether something was under way that is answered by then."""
@@ -104,10 +120,6 @@ class Dispatcher:
             meanwhile()
         return True
 
-    def _finish(self) -> ExportSummary:
-        shipment, self._shipment = self._shipment, None
-        return ExportSummary() if shipment is None else shipment.finish()
-
     def _load(
         self, shipper: Shipper, ledger: Ledger, *, expects_spans: bool, meanwhile: Callable[[], object]
     ) -> Shipment | None:
@@ -117,8 +129,14 @@ class Dispatcher:
         awaited = ledger.awaited_sessions(now_ns, expects_spans=expects_spans)
         self._awaited_ns = {session_id: self._awaited_ns.get(session_id, now_ns) for session_id in awaited}
         held = {session_id for session_id, since_ns in self._awaited_ns.items() if now_ns - since_ns < SPANS_WITHIN_NS}
-        waiting = deque(dict.fromkeys(due for due in (*ledger.pending(now_ns), *idle) if due not in held))
-        return shipper.send_some(waiting, idle, meanwhile) if waiting else None
+        due = dict.fromkeys(session_id for session_id in (*ledger.pending(now_ns), *idle) if session_id not in held)
+        if not due:
+            return None
+        waiting = deque(due)
+        shipment = shipper.send_some(waiting, idle, meanwhile)
+        for session_id in due.keys() - set(waiting):  # its next turn is waited for anew
+            self._awaited_ns.pop(session_id, None)
+        return shipment
 
     def _shipper(
         self, find_target: Callable[[], Target], place: IndexPlace, *, is_away: bool = False, idle_ns: int | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sqlite3
+import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
@@ -100,7 +101,7 @@ class Keeper:
         shipped = 0
         if self._is_dirty and self._is_open and self._damage is None and self.troubles.may_try(_TARGET):
             shipped = self._ship()
-        if report.files_read or shipped:
+        if report.files_read or report.sessions or shipped:
             gc.collect()  # putting sessions together leaves cycles: a process that runs for days would grow by them
         return report
 
@@ -117,8 +118,12 @@ class Keeper:
 
     def _store_telemetry(self) -> None:
         """Store what was received meanwhile: nobody should have to wait for the end of what is under way."""
-        if not self.inbox.is_empty and not self.place.is_gone and self.inbox.empty_into(self.place):
-            self._is_unsettled = True
+        if self.inbox.is_empty or self.place.is_gone or not self.troubles.may_try(_INDEX):
+            return
+        try:
+            self._is_unsettled = self.inbox.empty_into(self.place) > 0 or self._is_unsettled
+        except sqlite3.DatabaseError as error:
+            self._failed(_INDEX, error)
 
     def end(self) -> None:
         """Look at everything once more, and leave what has no answer soon to whoever comes next."""
@@ -129,20 +134,24 @@ class Keeper:
             self._ship()
         self.dispatcher.leave()
 
-    def flush(self) -> None:
-        """Store and send all that is held, turns that are not over too: nobody may come to do it later.
+    def flush(self, within_s: float) -> None:
+        """Store all that is held, and send it, turns that are not over too: nobody may come to do it later.
 
-        What follows of such a turn joins its trace. What a target does not take stays in the index.
+        What follows of such a turn joins its trace. What the target has not taken after so long stays in the index.
         """
+        until_s = time.monotonic() + within_s
         self.inbox.close()
         self._missed = True
         self.round(None)
-        if not self._is_open or self._damage is not None:
-            return
-        try:
-            self._take_in(self.dispatcher.ship_all(self.place))
-        except (sqlite3.DatabaseError, BridgeError) as error:
-            self._failed(_TARGET, error)
+        if self.dispatcher.find_target is not None and self._is_open and self._damage is None:
+            try:
+                answered = self.dispatcher.finish(until_s - time.monotonic())
+                if answered is not None:
+                    self._take_in(answered)
+                    self._take_in(self.dispatcher.ship_all(self.place, until_s - time.monotonic()))
+            except (sqlite3.DatabaseError, BridgeError) as error:
+                self._failed(_TARGET, error)
+        self.dispatcher.leave()
 
     def _index(
         self, changed: Collection[str] | None, progress: Callable[[int, int], None] = lambda _, __: None

@@ -19,10 +19,11 @@ import msgspec
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.serving.received import Fate
 from otel_bridge.sources.native.metrics.fold import needed_points
-from otel_bridge.sources.native.metrics.records import NativePoint, pack_point, point_key, unpack_point
+from otel_bridge.sources.native.metrics.records import NativePoint, growth, pack_point, point_key, unpack_point
 from otel_bridge.sources.native.records import NativeRecord, NativeSpan, pack, record_key
+from otel_bridge.store.cells import storable
 from otel_bridge.store.database import transaction
-from otel_bridge.store.native import add_native, native_points, put_points
+from otel_bridge.store.native import add_native, change_points, mark_changed, series_points
 from otel_bridge.store.pruning import forget_pruned, pruned_ns
 from otel_bridge.telemetry import Signal
 
@@ -56,8 +57,9 @@ class Inbox:
         return self._waiting.empty()
 
     def wait(self, most_s: float) -> None:
-        """Return when somebody waits, or after so long."""
-        self._arrived.wait(most_s)
+        """Return when somebody has come since this was last asked, or after so long."""
+        if self._arrived.wait(most_s):
+            self._arrived.clear()  # before anybody looks: who comes later sets it again
 
     def expects_spans(self, now_ns: int) -> bool:
         """Tell whether a client sent spans in the last hour: more may come of any session."""
@@ -82,7 +84,6 @@ class Inbox:
             sqlite3.Error: the index cannot be written; who waits is told so.
         """
         parcels = []
-        self._arrived.clear()
         with suppress(Empty):
             while True:
                 parcels.append(self._waiting.get_nowait())
@@ -119,7 +120,7 @@ def take_records(place: IndexPlace, records: Iterable[Told]) -> Fates:
     """
     together: dict[tuple[str, Signal], list[Told]] = defaultdict(list)
     for record in records:
-        together[record.session_id, _signal(record)].append(record)
+        together[storable(record.session_id), _signal(record)].append(record)
     fates = Fates()
     with transaction(place.connection):
         since_ns = {session_id: pruned_ns(place.connection, session_id) for session_id, _ in together}
@@ -145,12 +146,22 @@ def _take(connection: Connection, session_id: str, told: Sequence[Told]) -> int:
 
 
 def _count(connection: Connection, session_id: str, series: bytes, points: list[NativePoint]) -> int:
-    """Keep what a series needs of what it had and of what came."""
-    for data in native_points(connection, session_id, series):
-        with suppress(msgspec.MsgspecError):  # another version stored it
-            points.append(unpack_point(data))
-    needed = {point_key(point): pack_point(point) for point in needed_points(points)}
-    return put_points(connection, session_id, series, needed)
+    """Keep what a series needs of what it had and of what came, and return how many say something new."""
+    stored: dict[bytes, NativePoint] = {}
+    for key, data in series_points(connection, session_id, series).items():
+        with suppress(msgspec.MsgspecError):  # another version stored it, and may need it again
+            stored[key] = unpack_point(data)
+    needed = {point_key(point): point for point in needed_points([*stored.values(), *points])}
+    added = {key: point for key, point in needed.items() if key not in stored}
+    if not added:
+        return 0
+    packed = {key: pack_point(point) for key, point in added.items()}
+    change_points(connection, session_id, series, packed, stored.keys() - needed.keys())
+    known = set(map(growth, stored.values()))
+    news = sum(growth(point) not in known for point in added.values())
+    if news:
+        mark_changed(connection, session_id)
+    return news
 
 
 def _signal(record: Told) -> Signal:

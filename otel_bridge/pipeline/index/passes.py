@@ -66,9 +66,9 @@ def index_files(
     """Bring the index up to date with the files under some roots; work is proportional to what is new.
 
     ``changed`` are paths to look at instead of all; ``progress`` is told bytes done and bytes to do. A pass that is
-    interrupted loses what it was writing, nothing else; the next one goes on. ``held`` are
-    sessions whose rows need not be made yet if only telemetry of them is new. ``between`` is called between the
-    transactions that make rows, and may store telemetry.
+    interrupted loses what it was writing, nothing else; the next one goes on. ``held`` are sessions whose rows need not
+    be made yet if only telemetry of them is new. ``between`` is called between the transactions that make rows, and may
+    store telemetry.
 
     Raises:
         NotFoundError: a root does not exist or cannot be read.

@@ -56,8 +56,8 @@ def settle(
 
     ``made`` are sessions whose rows were made just now from their files alone: of these, only those with relatives are
     made again. A session that has no files left is deleted. Returns the sessions whose rows were made, here or there.
-    ``held`` are sessions that may wait unless a relative needs them. ``between`` is called after each transaction, and
-    may store telemetry.
+    ``held`` are sessions that may wait unless a relative needs them. ``between`` is called after each transaction
+    where there are no workers, and may store telemetry.
     """
     connection = place.connection
     _forget_empty(connection)
@@ -82,7 +82,8 @@ def settle(
                 mates = _mates(connection, changed)  # by their new rows: they were made before all links were written
                 kinship.mark_settled(connection, (session_id for session_id, _ in batch))
                 kinship.mark_unsettled(connection, mates)
-            between()
+            if workers < 2:  # others are ahead: what they found may be older than what would be stored
+                between()
         done.update(waiting)
         waiting = dict.fromkeys(mates)  # once more at most: what a session links is settled with it
     return sorted(done)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 
 from otel_bridge.convert import ConvertOptions
 from otel_bridge.errors import BusyError
-from otel_bridge.pipeline.index import settling, shipping
+from otel_bridge.pipeline.index import keeping, natives, settling, shipping
 from otel_bridge.pipeline.index.dispatch import Target
 from otel_bridge.pipeline.index.keeping import Keeper
 from otel_bridge.pipeline.index.opening import reading, writing
@@ -387,6 +388,74 @@ def test_turns_in_quick_succession_are_not_held_back_for_ever(kept: Kept) -> Non
         kept.keeper.round(frozenset())
         assert (records[0].session_id in sessions_of(kept)) is (number == 3)
         kept.wait(4)
+
+
+def test_each_turn_is_held_back_anew(kept: Kept) -> None:
+    """One that follows quick ones has its ten seconds too, for the client's spans to come."""
+    records = next(iter(native_records("2.1.329/basic").values()))
+    kept.world.now = (max(ended_ns(record) for record in records) - at_ns(0)) / 1e9 + 1
+    for number, seconds in enumerate((8, 3, 15)):
+        put(kept, [at_another_time(record, 2 * number) for record in records] if number < 2 else [])
+        kept.wait(seconds)
+        kept.keeper.round(frozenset())
+    sent = len(kept.receiver.spans)
+    assert sent > 0
+    kept.world.now = (max(ended_ns(at_another_time(record, 12)) for record in records) - at_ns(0)) / 1e9 + 1
+    put(kept, [at_another_time(record, 12) for record in records])
+    kept.keeper.round(frozenset())
+    assert len(kept.receiver.spans) == sent
+    kept.wait(10)
+    kept.keeper.round(frozenset())
+    assert len(kept.receiver.spans) > sent
+
+
+def test_a_full_disk_is_no_fault_of_the_target(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it is met while the target is waited for: it is asked nothing anew, and gets what waits."""
+    kept.keeper.round(None)
+    records = next(iter(native_records("2.1.329/basic").values()))
+    append(path_of(kept), prompt("More", at=20), response("msg_2", at=21))
+    with ThreadPoolExecutor(1) as threads:
+        stored = threads.submit(kept.keeper.inbox.put, records, 5)
+        while kept.keeper.inbox.is_empty:
+            pass
+        monkeypatch.setattr(keeping.Keeper, "_take_in_telemetry", lambda _: False)
+        monkeypatch.setattr(natives, "add_native", _full)
+        kept.keeper.round({str(path_of(kept))})
+        assert not stored.result()
+    assert kept.said[0] == f"cannot write the index {kept.world.path}: disk full"
+    assert kept.targets == 1
+    assert ids(kept.receiver.spans) == ids(exported(kept.world).spans)
+
+
+def _full(*_: object) -> int:
+    raise sqlite3.OperationalError("disk full")
+
+
+def test_waiting_for_telemetry_is_no_work(kept: Kept) -> None:
+    """Whether it cannot be stored at the moment or was taken out just before: nobody turns in circles."""
+    inbox = kept.keeper.inbox
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(inbox.put, next(iter(native_records("2.1.329/basic").values())), 2)
+        inbox.wait(5)
+        started_s = time.monotonic()
+        inbox.wait(0.2)
+        assert time.monotonic() - started_s >= 0.2
+        inbox.empty_into(kept.world.place)
+        assert waiting.result()
+    started_s = time.monotonic()
+    inbox.wait(0.2)
+    assert time.monotonic() - started_s >= 0.2
+
+
+def test_the_last_flush_has_an_end(kept: Kept) -> None:
+    """What the target has not answered by then stays, and is sent by whoever comes next."""
+    kept.receiver.fate, kept.receiver.is_awake = lambda _: LOST, False
+    started_s = time.monotonic()
+    kept.keeper.flush(0.5)
+    assert time.monotonic() - started_s < 5
+    later = Kept(kept.world)
+    later.keeper.round(None)
+    assert ids(later.receiver.spans) == ids(exported(kept.world).spans)
 
 
 def at_another_time(record: NativeRecord, number: int) -> NativeRecord:

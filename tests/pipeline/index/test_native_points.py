@@ -57,7 +57,7 @@ def test_counters_are_those_of_all_points(run: str, tmp_path: Path) -> None:
 
 
 def test_totals_that_do_not_grow_are_no_rows() -> None:
-    """A client that sends totals sends each of them every minute, for days."""
+    """A client that sends totals sends each of them every minute, for days: no rows, no work, nothing to send."""
     world = World(Path(), in_memory=True)
     *_, last = totals(RUN)
     take_records(world.place, points_of([last]))
@@ -65,9 +65,10 @@ def test_totals_that_do_not_grow_are_no_rows() -> None:
     take_records(world.place, later(last, 1))
     rows, revision = count_points(world), world.one("SELECT sum(revision) FROM sessions")
     for minutes in range(2, 30):
-        take_records(world.place, later(last, minutes))
+        assert take_records(world.place, later(last, minutes))[Signal.METRICS, Fate.STORED] == 0
         assert count_points(world) == rows
-    assert world.one("SELECT sum(revision) FROM sessions") > revision
+    assert not world.update().sessions
+    assert world.one("SELECT sum(revision) FROM sessions") == revision
 
 
 def later(request: ExportMetricsServiceRequest, minutes: int) -> list[NativePoint]:
@@ -90,6 +91,17 @@ def test_what_became_of_points_is_counted() -> None:
     world, points = World(Path(), in_memory=True), points_of(metric_requests(RUN))
     assert take_records(world.place, points)[Signal.METRICS, Fate.STORED] == len(points)
     assert take_records(world.place, points)[Signal.METRICS, Fate.DUPLICATE] == len(points)
+
+
+def test_points_of_another_version_stay(tmp_path: Path) -> None:
+    """They are nowhere else, and that version may come back."""
+    world, points = World(tmp_path), points_of(metric_requests(RUN))
+    foreign = points[0].session_id, points[0].series, b"another", b"\xc1"
+    world.connection.execute("INSERT INTO native_points (session_id, series, key, data) VALUES (?, ?, ?, ?)", foreign)
+    take_records(world.place, points)
+    assert world.one("SELECT data FROM native_points WHERE key = ?", b"another") == b"\xc1"
+    world.update()
+    assert told(world)
 
 
 def test_points_that_come_again_are_no_work() -> None:
