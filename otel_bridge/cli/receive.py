@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from otel_bridge.cli.indexed import data_dir_option
 from otel_bridge.cli.keeping import Keeping, idle_option
 from otel_bridge.cli.listening import Listening, listening_options
 from otel_bridge.cli.printable import say
-from otel_bridge.cli.receiving import account, receiving
+from otel_bridge.cli.receiving import account, running_receiver
 from otel_bridge.cli.service import run_receiver
 from otel_bridge.errors import UsageError, WriteError
 from otel_bridge.output import GrowingFile, open_growing
@@ -34,12 +34,10 @@ from otel_bridge.receiving.counters import Counters, received
 from otel_bridge.receiving.listening import GRPC, HTTP
 from otel_bridge.serving.address import OPTION
 from otel_bridge.serving.self_metrics import BridgeState
-from otel_bridge.settings import environment
-from otel_bridge.sinks.otlp.config import OtlpConfig, names_endpoint, otlp_config
+from otel_bridge.sinks.otlp.config import OtlpConfig
 from otel_bridge.telemetry import Signal
 
 if TYPE_CHECKING:
-    from otel_bridge.receiving.counters import Counters
     from otel_bridge.receiving.intake import Intake
     from otel_bridge.receiving.receiver import ReceiverConfig
 
@@ -59,7 +57,12 @@ _FILES_PER_CONNECTION = 2
 @with_paths_option
 @originals_option
 @idle_option
-@click.option("--to-file", "file", metavar="FILE", help="Append OTLP/JSON lines as the collector does; - for stdout.")
+@click.option(
+    "--to-file",
+    "file",
+    metavar="FILE",
+    help="Append OTLP/JSON lines as the collector does; - for stdout. Only --endpoint names an endpoint then.",
+)
 @click.option(OPTION, "address", metavar="HOST:PORT", help="Answer /metrics and the health page there; else nowhere.")
 @click.option("--allow-remote", is_flag=True, help="Let other machines ask: the address may be another than loopback.")
 @click.option("--unchanged", is_flag=True, help="Convert nothing: pass all of it on as it comes, and keep no index.")
@@ -85,46 +88,69 @@ def command(
     end (SIGTERM, Ctrl-C) stops taking, sends what is held and exits with 0. Other machines can send only where a token
     or client certificates guard the listener.
     """
-    hops = _next_hops(environment(), endpoint, protocol, is_local=file is not None)
-    if not (hops or file):
+    keeping = Keeping(
+        paths=(),
+        or_samples=False,
+        data_dir=data_dir,
+        with_answers=False,
+        endpoint=endpoint,
+        protocol=protocol,
+        only=(),
+        with_paths=with_paths,
+        idle_minutes=idle_minutes,
+        file=file,
+        keeps_originals=keeps_originals,
+    )
+    if unchanged:
+        _refuse_what_an_index_needs(keeping)
+    to = keeping.destination()
+    if to is None:
         raise UsageError(
             "nowhere to pass telemetry on to. Give --endpoint http://localhost:14318 (or set"
             " OTEL_EXPORTER_OTLP_ENDPOINT), or --to-file telemetry.jsonl"
         )
-    config = listening.config(hops)
+    config = listening.config(to.otlp)
     if not (config.grpc or config.http):
         raise UsageError(f"{GRPC} and {HTTP} are both none: give at least one of them an address")
     with ExitStack() as stack:
         growing = stack.enter_context(_opened(file)) if file else None
-        receiving_all = _Receiving(
-            config, _with_pipelines(hops), growing, _places(hops, file), address, allow_remote=allow_remote
-        )
+        gateway = _Gateway(config, _with_pipelines(to), growing, file, address, allow_remote=allow_remote)
         if unchanged:
-            with until_signal() as stop, receiving_all.into(_as_it_is, _state_of_relay):
+            with until_signal() as stop, gateway.passing_into(_as_it_is, _state_of_relay):
                 stop.wait()
         else:
-            options = with_paths, idle_minutes, file, keeps_originals
-            keeping = Keeping((), False, data_dir, False, endpoint, protocol, (), *options)  # noqa: FBT003
-
-            def serve(keeper: Keeper) -> AbstractContextManager[None]:
-                intake = _kept_by(keeper, keeps_originals=keeps_originals)
-                return receiving_all.into(intake, partial(bridge_state, keeper))
-
-            run_receiver(keeping, serve, growing)
+            run_receiver(keeping, lambda keeper: gateway.keeping_into(keeper, keeping), growing)
 
 
-class _Receiving(Struct):
+def _refuse_what_an_index_needs(keeping: Keeping) -> None:
+    given = {
+        "--data-dir": keeping.data_dir is not None,
+        "--paths": keeping.with_paths,
+        "--keep-original-attributes": keeping.keeps_originals,
+    }
+    for option in (option for option, is_given in given.items() if is_given):
+        raise UsageError(f"{option} has no effect with --unchanged, which keeps no index and converts nothing")
+
+
+class _Gateway(Struct):
     """Where to listen, where the rest goes, and where it is shown how that goes."""
 
     config: ReceiverConfig
     hops: Sequence[OtlpConfig]
     file: GrowingFile | None
-    places: str
+    file_name: str | None
     address: str | None
     allow_remote: bool
 
+    def keeping_into(self, keeper: Keeper, keeping: Keeping) -> AbstractContextManager[None]:
+        """Leave what is the client's own with a keeper as long as the block runs, and pass on the rest."""
+        from otel_bridge.pipeline.native_intake import NativeIntake
+
+        intake = partial(NativeIntake, keeper.inbox, keeps_originals=keeping.keeps_originals)
+        return self.passing_into(intake, partial(bridge_state, keeper))
+
     @contextmanager
-    def into(
+    def passing_into(
         self, intake: Callable[[Intake | None], Intake], state: Callable[[Counters], BridgeState]
     ) -> Iterator[None]:
         """Receive as long as the block runs; then say what was taken."""
@@ -132,11 +158,11 @@ class _Receiving(Struct):
 
         give_memory_back()
         _allow_files(self.config.limits.connections * _FILES_PER_CONNECTION)
-        with receiving(self.config, self.hops, file=self.file, intake=intake, grace_s=_GRACE_S) as receiver:
+        with running_receiver(self.config, self.hops, file=self.file, intake=intake, grace_s=_GRACE_S) as receiver:
             for signal in sorted(set(Signal) - {hop.signal for hop in self.hops}) if self.hops else ():
                 say(f"! no endpoint takes {signal}: what would be passed on of them is refused")
             with self._shown(partial(state, receiver.counters)):
-                say(f"passing on to {self.places}; Ctrl-C ends it")
+                say(f"passing on to {self._places()}; Ctrl-C ends it")
                 yield
         for line in account(receiver.counters.tally()):
             say(line)
@@ -152,6 +178,10 @@ class _Receiving(Struct):
             say(f"health at {server.url}, metrics at {server.url}/metrics")
             yield
 
+    def _places(self) -> str:
+        named = [*(f"{config.target.place} ({config.protocol})" for config in self.hops), self.file_name]
+        return ", ".join(dict.fromkeys(place for place in named if place))
+
 
 def _state_of_relay(counters: Counters) -> BridgeState:
     return BridgeState(received=received(counters.tally()))
@@ -160,12 +190,6 @@ def _state_of_relay(counters: Counters) -> BridgeState:
 def _as_it_is(onward: Intake | None) -> Intake:
     assert onward is not None, "there is a next hop or a file"
     return onward
-
-
-def _kept_by(keeper: Keeper, *, keeps_originals: bool) -> Callable[[Intake | None], Intake]:
-    from otel_bridge.pipeline.native_intake import NativeIntake
-
-    return partial(NativeIntake, keeper.inbox, keeps_originals=keeps_originals)
 
 
 @contextmanager
@@ -178,28 +202,12 @@ def _opened(file: str) -> Iterator[GrowingFile]:
         yield growing
 
 
-def _with_pipelines(configs: Sequence[OtlpConfig]) -> list[OtlpConfig]:
+def _with_pipelines(to: Destination) -> Sequence[OtlpConfig]:
     """Leave out, with a sentence, the signals that their next hop says it does not know: nobody need try them again."""
-    reachable = without_missing_pipelines(Destination(otlp=tuple(configs)), within_s=_ASK_S)
+    reachable = without_missing_pipelines(to, within_s=_ASK_S)
     for sentence in reachable.nowhere:
         say(f"! {sentence}")
-    return list(reachable.otlp)
-
-
-def _next_hops(
-    env: Mapping[str, str], endpoint: str | None, protocol: str | None, *, is_local: bool
-) -> list[OtlpConfig]:
-    """Return how each signal is passed on; with a file, the environment's endpoints do not count."""
-    return [
-        otlp_config(env, signal, endpoint=endpoint, protocol=protocol)
-        for signal in Signal
-        if endpoint is not None or (not is_local and names_endpoint(env, signal))
-    ]
-
-
-def _places(configs: Sequence[OtlpConfig], file: str | None) -> str:
-    named = [*(f"{config.target.place} ({config.protocol})" for config in configs), file]
-    return ", ".join(dict.fromkeys(place for place in named if place))
+    return reachable.otlp
 
 
 def _allow_files(wanted: int) -> None:

@@ -21,7 +21,7 @@ _KNOWN = frozenset(signal.value for signal in Signal)
 
 
 @contextmanager
-def receiving(
+def running_receiver(
     config: ReceiverConfig,
     next_hops: Sequence[OtlpConfig],
     *,

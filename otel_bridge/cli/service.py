@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cache, partial
 from pathlib import Path
 from threading import Event
@@ -18,6 +18,7 @@ from otel_bridge.cli.keeping import Keeping
 from otel_bridge.cli.options import Seconds
 from otel_bridge.cli.printable import say
 from otel_bridge.cli.progress import progress_bars
+from otel_bridge.errors import BusyError
 from otel_bridge.output import GrowingFile
 from otel_bridge.pipeline.index.dispatch import Target
 from otel_bridge.pipeline.index.events import file_events
@@ -83,7 +84,14 @@ def run_receiver(
     rest on has. Raises as ``run_service``.
     """
     to, options = keeping.destination(), keeping.index_options(1)
-    with _keeper(index_path(keeping.data_dir), None, options, command="receive") as keeper:
+    with ExitStack() as stack:
+        try:
+            keeper = stack.enter_context(_keeper(index_path(keeping.data_dir), None, options, command="receive"))
+        except BusyError as error:
+            raise BusyError(
+                f"{error}; `otel-bridge up` receives beside its other work, --data-dir gives this one an index of its"
+                " own, and --unchanged needs none"
+            ) from None
         keeper.dispatcher.find_target = _finding(keeping, to, _be_quiet, file)
         with serve(keeper):
             with until_signal() as stop:

@@ -18,6 +18,7 @@ from otel_bridge.pipeline.index.shipping import ShipOptions, Shipper
 from otel_bridge.pipeline.sessions import Library
 from otel_bridge.semconv import SCOPE
 from otel_bridge.sinks import Sink
+from otel_bridge.sinks.copy import CopyingSink
 from otel_bridge.sinks.file import FileSink
 from otel_bridge.sinks.otlp.delivery import OnSettled
 from otel_bridge.telemetry import Signal
@@ -34,14 +35,18 @@ def target_of(
 ) -> Target:
     """Return the endpoints of a destination as a target of the ledger; without any, the file.
 
-    A file beside endpoints has what was sent to them, and what was sent again because nobody answered is in it again.
+    A file beside endpoints is a copy of what they have answered for good.
     """
 
+    def open_remote(on_settled: OnSettled) -> Sink:
+        return open_sink(to, [], give_up_s=give_up_s, notify=notify, on_settled=on_settled, is_modest=is_modest)
+
     def open_target(on_settled: OnSettled) -> Sink:
-        local: list[Sink] = []
-        if file is not None:
-            local.append(FileSink(file, SCOPE) if to.otlp else FileSink(file, SCOPE, on_settled))
-        return open_sink(to, local, give_up_s=give_up_s, notify=notify, on_settled=on_settled, is_modest=is_modest)
+        if file is None:
+            return open_remote(on_settled)
+        if to.otlp:
+            return CopyingSink(open_remote, FileSink(file, SCOPE), on_settled)
+        return FileSink(file, SCOPE, on_settled)
 
     places = {config.signal: f"{config.signal} to {config.target.place}" for config in to.otlp}
     if file is not None and not to.otlp:

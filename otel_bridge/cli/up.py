@@ -13,7 +13,7 @@ from otel_bridge.cli.indexed import Source
 from otel_bridge.cli.keeping import Keeping, keeping_options
 from otel_bridge.cli.listening import Listening, listening_options
 from otel_bridge.cli.printable import say
-from otel_bridge.cli.receiving import receiving
+from otel_bridge.cli.receiving import running_receiver
 from otel_bridge.cli.service import look_every_option, run_service
 from otel_bridge.errors import UsageError
 from otel_bridge.pipeline.index.exposing import RecentPoints, bridge_state
@@ -50,7 +50,7 @@ def command(*, keeping: Keeping, look_every_s: float, listening: Listening, addr
         sends_metrics = to is not None and any(config.signal is Signal.METRICS for config in to.otlp)
         points = None if sends_metrics else RecentPoints(source.path, keeping.convert_options(), time.time_ns)
         with (
-            _receiving(listening, keeping.next_hops(to) if to is not None else (), _into(keeping, keeper)) as received,
+            _taking(listening, keeping.next_hops(to) if to is not None else (), _into(keeping, keeper)) as received,
             start_server(address, lambda: bridge_state(keeper, received), points, allow_remote=allow_remote) as server,
         ):
             say(f"health at {server.url}, metrics at {server.url}/metrics")
@@ -60,7 +60,7 @@ def command(*, keeping: Keeping, look_every_s: float, listening: Listening, addr
 
 
 @contextmanager
-def _receiving(
+def _taking(
     listening: Listening, next_hops: Sequence[OtlpConfig], intake: Callable[[Intake | None], Intake]
 ) -> Iterator[Counters | None]:
     """Take telemetry and count it as long as the block runs; where that cannot be, say so, and do all the rest."""
@@ -68,7 +68,9 @@ def _receiving(
     with ExitStack() as closing:
         try:
             config = listening.config(next_hops)
-            received = closing.enter_context(receiving(config, next_hops, intake=intake, grace_s=_GRACE_S)).counters
+            received = closing.enter_context(
+                running_receiver(config, next_hops, intake=intake, grace_s=_GRACE_S)
+            ).counters
         except UsageError as error:
             say(f"! not receiving: {error}")
         yield received

@@ -96,8 +96,8 @@ def _add_cost(attributes: Attributes, call: ModelCall) -> None:
 
 
 def _add_response(attributes: Attributes, call: ModelCall) -> None:
-    if call.message_id:
-        attributes[semconv.RESPONSE_ID] = call.message_id
+    if response_id := call.message_id or call.request_id:
+        attributes[semconv.RESPONSE_ID] = response_id
     if call.stop_reason:
         attributes[semconv.FINISH_REASONS] = finish_reasons(call)
     if call.request_id:

@@ -151,6 +151,29 @@ def test_who_starts_again_sends_nothing_twice(tmp_path: Path) -> None:
     assert operations(Counter(name for _, name in sent)) == expected_spans(tmp_path)
 
 
+def test_a_file_beside_an_endpoint_is_a_copy(tmp_path: Path) -> None:
+    """Of what the endpoint has taken: while it is away the file does not grow, in the end each span is in it once."""
+    target = tmp_path / "out.jsonl"
+    with RecordingServer("http/protobuf", listening=False) as server:
+        with receive(tmp_path, "--endpoint", server.endpoint, "--to-file", target) as running:
+            for message in trace_requests(RUN):
+                assert send_http(running.http, message) == Answer(200)
+            time.sleep(4)
+            assert target.read_bytes() == b""
+            server.listen()
+            running.end()
+        sent = [span.span_id.hex() for span in server.spans()]
+    written = [
+        span["spanId"]
+        for line in target.read_text(encoding="utf-8").splitlines()
+        for group in json.loads(line).get("resourceSpans", [])
+        for scope in group["scopeSpans"]
+        for span in scope["spans"]
+    ]
+    assert sorted(written) == sorted(sent)
+    assert len(set(sent)) == len(sent) > 0
+
+
 def test_unchanged_is_what_came(tmp_path: Path) -> None:
     """Without any index, for who only wants to pass on."""
     with (
@@ -241,6 +264,8 @@ def test_ending_under_load_loses_nothing_that_was_acknowledged(tmp_path: Path) -
         (["--endpoint", "127.0.0.1:4317", "--protocol", "grpc"], "a loop. Give --endpoint another address"),
         (["--endpoint", "ftp://x"], "ftp"),
         (["--to-file", "x", "--tls-cert", "x"], "--tls-cert was given, but not both"),
+        (["--to-file", "x", "--unchanged", "--data-dir", "y"], "--data-dir has no effect with --unchanged"),
+        (["--to-file", "x", "--unchanged", "--paths"], "--paths has no effect with --unchanged"),
     ],
 )
 def test_what_cannot_work_is_said_at_once(options: list[str], words: str) -> None:
@@ -257,6 +282,14 @@ def test_a_port_in_use_is_said_at_once(tmp_path: Path) -> None:
         done = run("receive", "--grpc", "none", "--http", address, "--to-file", tmp_path / "x")
     assert done.returncode == 2
     assert f"--http {address}: port" in done.stderr
+
+
+def test_an_index_in_use_is_said_at_once(tmp_path: Path) -> None:
+    """With what can be done about it; the exit code is 5."""
+    with receive(tmp_path, "--to-file", tmp_path / "x"):
+        done = run("receive", "--to-file", tmp_path / "y", "--http", "127.0.0.1:0", "--grpc", "none", data_dir=tmp_path)
+    assert done.returncode == 5
+    assert "--unchanged needs none" in done.stderr
 
 
 def test_an_open_listener_with_a_token_and_without_tls_is_warned_about(tmp_path: Path) -> None:
