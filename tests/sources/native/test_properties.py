@@ -34,13 +34,19 @@ def keys_in(found: list[NativeRecord]) -> set[str]:
     return {call_key(record) for record in distinct(found) if isinstance(record, ApiRequest)}
 
 
+def keys_in_spans(found: list[NativeRecord]) -> set[object]:
+    """Return what spans call the requests they are about: their events may still come."""
+    return {record.attributes.get("request_id") for record in found if isinstance(record, NativeSpan)}
+
+
 @settings(deadline=None)
 @given(found=records)
 def test_every_request_is_one_call(found: list[NativeRecord]) -> None:
-    """No request is lost and none is counted twice, whatever agents and prompts its event names."""
+    """No request is lost and none is counted twice, whatever agents and prompts its event or its span names."""
     assume(has_events(found))
-    session = native_session(SESSION, found, LATER_NS)
-    assert calls_of(session) == Counter(keys_in(found))
+    calls = calls_of(native_session(SESSION, found, LATER_NS))
+    assert keys_in(found) <= calls.keys() <= keys_in(found) | keys_in_spans(found)
+    assert max(calls.values(), default=1) == 1
 
 
 @settings(deadline=None)
@@ -92,7 +98,7 @@ def test_joining_loses_no_call(recorded: Session, found: list[NativeRecord]) -> 
     own = calls_of(recorded)
     assert all(joined[key] == count for key, count in own.items())
     added = [key for key in joined if key not in own]
-    assert set(added) <= keys_in(found)
+    assert set(added) <= keys_in(found) | keys_in_spans(found)
     assert all(joined[key] == 1 for key in added)
 
 

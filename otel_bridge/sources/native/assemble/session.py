@@ -25,11 +25,11 @@ from otel_bridge.sources.native.assemble.agents import AgentTree, LaneParts, fin
 from otel_bridge.sources.native.assemble.calls import api_errors, compactions, hook_run, model_call
 from otel_bridge.sources.native.assemble.lanes import MAIN_LANE, Lanes, source_kind
 from otel_bridge.sources.native.assemble.once import each_once, keyed_requests, result_ids
-from otel_bridge.sources.native.assemble.span_events import events_of_spans
 from otel_bridge.sources.native.assemble.span_homes import spans_by_turn
 from otel_bridge.sources.native.assemble.span_pairs import request_spans, tool_spans
 from otel_bridge.sources.native.assemble.tools import Askers, ToolRun, tool_call, tool_runs
 from otel_bridge.sources.native.assemble.turns import PromptFinder, TurnEvents, deal_out
+from otel_bridge.sources.native.assemble.untold import told_events
 from otel_bridge.sources.native.interactions import Interaction, Opening, interactions
 from otel_bridge.sources.native.records import (
     AnyEvent,
@@ -69,7 +69,7 @@ class _NativeAssembly:
         spans = [record for record in kept if isinstance(record, NativeSpan)]
         events = [record for record in kept if not isinstance(record, NativeSpan)]
         self._has_events = bool(events)
-        self._events = each_once(events or events_of_spans(spans))
+        self._events = each_once(told_events(events, spans))
         self._ran = result_ids(self._events)
         self._spans = SpanIndex(spans, are_all=not events)
         self._spans.name(request_spans(keyed_requests(self._events), spans), tool_spans(self._events, spans))

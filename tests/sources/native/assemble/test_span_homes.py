@@ -43,13 +43,20 @@ def test_every_span_of_a_recording_is_in_one_turn(run: str) -> None:
         assert sorted(kept) == sorted(one.span_id.hex() for one in records if isinstance(one, NativeSpan))
 
 
-def test_a_request_waits_for_its_event() -> None:
-    """As long as only its span is there it is nothing; then it is a call under that id, and nothing else."""
-    llm = span("llm_request", 1, "llm", "root", request_id="r2")
+def test_a_request_is_a_call_before_its_event_has_come() -> None:
+    """Under the id of its span, as it is afterwards; and in its turn, whichever events of others have come."""
+    llm = span("llm_request", 1, "llm", "root", request_id="r2", model="opus")
     before = sent(ROOT, prompt(trace_id=TRACE), request(1, "r1"), llm)
     after = sent(ROOT, prompt(trace_id=TRACE), request(1, "r1"), request(2, "r2"), llm)
-    assert place(llm) not in before
+    assert before.keys() == after.keys()
+    assert before[place(llm)] == "chat opus"
     assert after[place(llm)].startswith("chat ")
+
+
+def test_a_request_without_id_waits_for_its_event() -> None:
+    """Before 2.1.181 nobody can tell whether an event that is there is of this request."""
+    llm = span("llm_request", 1, "llm", "root", model="opus")
+    assert place(llm) not in sent(ROOT, prompt(trace_id=TRACE), request(1, "r1"), llm)
 
 
 def test_a_tool_waits_until_it_ran_or_was_refused() -> None:
