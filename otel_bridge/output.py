@@ -87,16 +87,18 @@ class GrowingFile:
     Written means that the system has it: a power cut may lose it.
     """
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
-        """``file`` must not buffer."""
+    def __init__(self, file: BinaryIO, name: str, path: Path | None = None) -> None:
+        """``file`` must not buffer. With its ``path``, it is opened anew where another one, or none, is there by now."""
         self._file = file
         self._name = name
+        self._path = path
         self._lock = Lock()
 
     def write(self, data: bytes) -> None:
         """Append all of the bytes or, where the file can be cut, none."""
         left = memoryview(data)
         with _explained(self._name), self._lock:
+            self._follow()
             try:
                 while left:
                     left = left[self._file.write(left) :]
@@ -118,13 +120,23 @@ class GrowingFile:
         with suppress(OSError):
             self._file.close()
 
+    def _follow(self) -> None:
+        if self._path is None:
+            return
+        with suppress(FileNotFoundError):
+            if os.path.samestat(self._path.stat(), os.fstat(self._file.fileno())):
+                return
+        before, self._file = self._file, self._path.open("ab", buffering=0)
+        before.close()
+
 
 def open_growing(target: str) -> GrowingFile:
     """Open a file to append to, or the standard output for ``-``. WriteError if it cannot be written."""
     if target == "-":
         return GrowingFile(open(sys.stdout.fileno(), "wb", buffering=0, closefd=False), "<stdout>")
     with _explained(target):
-        return GrowingFile(Path(target).open("ab", buffering=0), target)
+        path = Path(target)
+        return GrowingFile(path.open("ab", buffering=0), target, path)
 
 
 def open_output(target: str | Path, *, mode: int | None = None) -> Output:

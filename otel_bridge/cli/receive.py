@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from otel_bridge.receiving.intake import Intake
     from otel_bridge.receiving.receiver import ReceiverConfig
 
-_GRACE_S = 8.0
-"""Containers are killed ten seconds after they were asked to end."""
+_GRACE_S = 4.0
+"""Containers are killed ten seconds after they were asked to end, and what is held is to be sent too."""
 _ASK_S = 2.0
 """How long a next hop may take at the start to say which signals it knows; one that does not answer knows all."""
 _FILES_PER_CONNECTION = 2

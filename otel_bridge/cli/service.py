@@ -39,7 +39,7 @@ _WAKE_S = 0.25
 """How often folders are looked for that are not there yet, which a client's first session makes, and what is received
 is taken in meanwhile."""
 
-_FLUSH_WITHIN_S = 6.0
+_FLUSH_WITHIN_S = 4.0
 """Containers are killed ten seconds after they were asked to end, and what is under way is to be answered too."""
 
 _GIVE_UP_S = 2.0
@@ -70,7 +70,7 @@ def run_service(
             keeper.look(set_progress)
         keeper.options = keeping.index_options(1)
         keeper.dispatcher.find_target = _finding(keeping, to, cache(say))
-        with serve(keeper, source), until_signal() as stop:
+        with until_signal() as stop, serve(keeper, source):
             say(f"watching {', '.join(map(str, source.roots)) or 'for transcripts to come'}; Ctrl-C ends it")
             _watch(keeper, lambda: _roots(keeping, source), stop, look_every_s)
 
@@ -93,14 +93,13 @@ def run_receiver(
                 " own, and --unchanged needs none"
             ) from None
         keeper.dispatcher.find_target = _finding(keeping, to, _be_quiet, file)
-        with serve(keeper):
-            with until_signal() as stop:
-                looked_s = time.monotonic()
-                while not stop.is_set():
-                    is_due = time.monotonic() - looked_s >= _LOOK_EVERY_S
-                    looked_s = time.monotonic() if is_due else looked_s
-                    keeper.round(None if is_due else ())
-                    keeper.inbox.wait(_WAKE_S)
+        with until_signal() as stop, serve(keeper):
+            looked_s = time.monotonic()
+            while not stop.is_set():
+                is_due = time.monotonic() - looked_s >= _LOOK_EVERY_S
+                looked_s = time.monotonic() if is_due else looked_s
+                keeper.round(None if is_due else ())
+                keeper.inbox.wait(_WAKE_S)
             keeper.flush(_FLUSH_WITHIN_S)
 
 

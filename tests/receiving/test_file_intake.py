@@ -87,6 +87,20 @@ def test_half_a_line_is_taken_back(tmp_path: Path) -> None:
     assert target.read_bytes() == b"{}\n"
 
 
+def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path) -> None:
+    """As programs that rotate logs do: nothing is written where nobody looks."""
+    target = tmp_path / "out.jsonl"
+    with closing(open_growing(str(target))) as file:
+        intake = FileIntake(file)
+        intake(export())
+        target.rename(tmp_path / "old.jsonl")
+        intake(export())
+        intake(export())
+        target.unlink()
+        intake(export())
+    assert [len(path.read_text().splitlines()) for path in (tmp_path / "old.jsonl", target)] == [1, 1]
+
+
 def test_intakes_in_turn_end_with_the_first_refusal() -> None:
     """What one refused, the ones after it never see; what one rejected is told."""
     seen = []

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from otel_bridge.pipeline.export import ExportSummary
 from otel_bridge.pipeline.index.ledger import SPANS_WITHIN_NS, Ledger
@@ -17,6 +17,9 @@ from otel_bridge.telemetry import Signal
 
 PATIENCE_S = 1.0
 """So long a round waits for a target's answers, and the last one again: files that change meanwhile are not seen."""
+
+_END_OF_TIME_NS = 2**62
+"""Later than what any client's clock says."""
 
 _STEP_S = 0.1
 """Meanwhile what is received is stored so often."""
@@ -79,8 +82,8 @@ class Dispatcher:
         """Ship all that waits and turns that are not over, as far as it is answered by then. Raises as ``ship``."""
         assert self.find_target is not None, "there is somewhere to ship to"
         until_s, summary = time.monotonic() + within_s, ExportSummary()
-        shipper, ledger = self._shipper(self.find_target, place, idle_ns=0)
-        idle = ledger.idle_sessions(0, self._clock())
+        shipper, ledger = self._shipper(self.find_target, place, is_last=True)
+        idle = ledger.idle_sessions(0, _END_OF_TIME_NS)
         waiting = deque(dict.fromkeys((*ledger.pending(self._clock()), *idle)))
         while waiting and not summary.delivery.total.undelivered and time.monotonic() < until_s:
             self._shipment = shipper.send_some(waiting, idle)
@@ -139,18 +142,19 @@ class Dispatcher:
         return shipment
 
     def _shipper(
-        self, find_target: Callable[[], Target], place: IndexPlace, *, is_away: bool = False, idle_ns: int | None = None
+        self, find_target: Callable[[], Target], place: IndexPlace, *, is_away: bool = False, is_last: bool = False
     ) -> tuple[Shipper, Ledger]:
+        """Return what ships, and the ledger; with ``is_last`` every turn that is not over counts as idle."""
         if self._target is None or is_away:
             self._target = find_target()
         target, now_ns = self._target, self._clock()
-        options = target.options if idle_ns is None else structs.replace(target.options, idle_ns=idle_ns)
         if self._ledger is not None:
             self._ledger.note()  # every answer that came so far
         if self._ledger is None or self._ledger.places != target.places:
             self._ledger = Ledger(place.connection, target.places)
         library = StoredLibrary(place.connection, now_ns=now_ns, session_ids=())
-        return Shipper(library, self._ledger, target.open_sink, options, now_ns=now_ns), self._ledger
+        judged_ns = _END_OF_TIME_NS if is_last else now_ns
+        return Shipper(library, self._ledger, target.open_sink, target.options, now_ns=judged_ns), self._ledger
 
     def _count_pending(self) -> None:
         assert self._ledger is not None, "what was under way was loaded with it"

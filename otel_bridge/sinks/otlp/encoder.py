@@ -61,3 +61,8 @@ def without_surrogates(text: str) -> str:
 def sendable_time(time_ns: int) -> int:
     """Return the nearest time OTLP can hold, from 1970 to 2554."""
     return min(max(time_ns, 0), (1 << 64) - 1)
+
+
+def fits(number: int) -> bool:
+    """Tell whether a whole number has a place in the 64 bits that OTLP has for one."""
+    return -(1 << 63) <= number < 1 << 63

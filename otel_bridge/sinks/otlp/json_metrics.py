@@ -8,7 +8,7 @@ from itertools import groupby
 import msgspec
 from msgspec import Raw, Struct
 
-from otel_bridge.sinks.otlp.encoder import ItemEncoder
+from otel_bridge.sinks.otlp.encoder import ItemEncoder, fits
 from otel_bridge.sinks.otlp.json_attributes import JsonAttributes, quoted
 from otel_bridge.telemetry import DataPoint, Distribution, Instrument
 
@@ -77,6 +77,6 @@ def _point(point: DataPoint, attributes: Raw) -> _Point:
         return _Histogram(attributes, *times, str(value.count), value.sum, value.scale, str(value.zero_count), buckets)
     return (
         _Number(attributes, *times, as_int=str(value))
-        if isinstance(value, int)
-        else _Number(attributes, *times, as_double=value)
+        if isinstance(value, int) and fits(value)
+        else _Number(attributes, *times, as_double=float(value))
     )

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 from itertools import groupby
 
-from otel_bridge.sinks.otlp.encoder import ItemEncoder
+from otel_bridge.sinks.otlp.encoder import ItemEncoder, fits
 from otel_bridge.sinks.otlp.protobuf_attributes import AttributeEncoder
 from otel_bridge.sinks.otlp.wire import delimited, utf8, varint
 from otel_bridge.telemetry import DataPoint, Distribution, Instrument, Metric
@@ -63,7 +63,8 @@ def _head(metric: Metric) -> bytes:
 
 
 def _number(value: float) -> bytes:
-    return _fixed64(0x31, value) if isinstance(value, int) else _double(0x21, value)
+    """Encode a number; a whole one that has no place in 64 bits as a floating point number."""
+    return _fixed64(0x31, value) if isinstance(value, int) and fits(value) else _double(0x21, value)
 
 
 def _distribution(value: Distribution) -> bytes:

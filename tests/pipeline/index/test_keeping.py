@@ -458,6 +458,17 @@ def test_the_last_flush_has_an_end(kept: Kept) -> None:
     assert ids(later.receiver.spans) == ids(exported(kept.world).spans)
 
 
+def test_a_flush_sends_turns_that_are_not_over(world: World) -> None:
+    """Those of a client whose clock is ahead too."""
+    session_file(world.root, SID, prompt(at=500), ask("msg_1", tool_use(), at=510))
+    world.now = 20
+    kept = Kept(world)
+    kept.keeper.round(None)
+    assert kept.receiver.spans == []
+    kept.keeper.flush(5)
+    assert {span.name.split()[0] for span in kept.receiver.spans} == {"invoke_agent", "chat"}
+
+
 def at_another_time(record: NativeRecord, number: int) -> NativeRecord:
     """Return the record of the same turn as it would be so many times four seconds later, in a turn of its own."""
     later_ns, prompt_id = number * 4_000_000_000, f"prompt-{number}"

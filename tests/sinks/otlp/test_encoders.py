@@ -15,7 +15,7 @@ from otel_bridge.sinks.otlp import cache
 from otel_bridge.sinks.otlp.encoder import Encoder, Group
 from otel_bridge.sinks.otlp.json import JsonEncoder
 from otel_bridge.sinks.otlp.protobuf import ProtobufEncoder
-from otel_bridge.telemetry import Batch, Scope, Signal, Span
+from otel_bridge.telemetry import Batch, DataPoint, Instrument, Metric, Resource, Scope, Signal, Span
 from tests.otlp_server import REQUESTS, from_json
 from tests.sinks.otlp.official import official_request
 from tests.sinks.otlp.strategies import log_batches, metric_batches, trace_batches
@@ -131,6 +131,16 @@ def test_integers_beyond_64_bits_are_text(make_encoder: MakeEncoder, number: int
     """A number OTLP cannot hold is sent in digits rather than as another number."""
     one = span(attributes={"k": number})
     assert attributes_of(make_encoder, one) == {"k": {"stringValue": str(number)}}
+
+
+@both_encoders
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**40])
+def test_sums_beyond_64_bits_are_floating_point(make_encoder: MakeEncoder, number: int) -> None:
+    """What hostile telemetry adds up to stops nobody else's numbers from being sent."""
+    point = DataPoint(Metric("tokens", "{token}", Instrument.COUNTER), {}, 1, 2, number)
+    message = decoded(make_encoder, [Batch(Signal.METRICS, Resource(()), [point])], Signal.METRICS)
+    [sent] = message.resource_metrics[0].scope_metrics[0].metrics[0].sum.data_points
+    assert sent.as_double == float(number)
 
 
 @both_encoders
