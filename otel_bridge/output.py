@@ -88,7 +88,7 @@ class GrowingFile:
     """
 
     def __init__(self, file: BinaryIO, name: str, path: Path | None = None) -> None:
-        """``file`` must not buffer. With its ``path``, it is opened anew where another one, or none, is there by now."""
+        """``file`` must not buffer. With its ``path`` it is opened anew where another one, or none, is there by now."""
         self._file = file
         self._name = name
         self._path = path

@@ -12,7 +12,6 @@ from msgspec import Struct, structs
 
 from otel_bridge.cli.options import Seconds
 from otel_bridge.errors import UsageError
-from otel_bridge.semconv import SCOPE
 from otel_bridge.sinks import Sink
 from otel_bridge.sinks.otlp.config import OtlpConfig, OtlpProtocol, names_endpoint
 from otel_bridge.telemetry import Signal
@@ -125,6 +124,7 @@ def synchronous(config: OtlpConfig) -> OtlpConfig:
 
 def open_local_sinks(to: Destination) -> list[Sink]:
     """Open what lies on this machine: whether a file can be written should be known before anything is read."""
+    from otel_bridge.semconv import SCOPE
     from otel_bridge.sinks.console import ConsoleSink
     from otel_bridge.sinks.file import open_file_sink
 
@@ -154,6 +154,7 @@ def open_sink(
 
     sinks = list(local)
     if to.otlp:
+        from otel_bridge.semconv import SCOPE
         from otel_bridge.sinks.open import open_otlp_sink
         from otel_bridge.sinks.otlp.delivery import IN_FLIGHT
         from otel_bridge.sinks.otlp.retry import RetryPolicy

@@ -10,10 +10,10 @@ from __future__ import annotations
 from otel_bridge import semconv
 from otel_bridge.convert.attributes import Attributes, add_facts
 from otel_bridge.convert.options import ConvertOptions
-from otel_bridge.convert.redact import redact
 from otel_bridge.convert.runs import turn_attributes
 from otel_bridge.convert.sent import turn_ids
 from otel_bridge.model import Session, ToolCall, Turn, turn_calls
+from otel_bridge.redact import redact
 from otel_bridge.reported import ReportedSpan
 from otel_bridge.telemetry import Link, Span, SpanKind
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from otel_bridge.convert.options import ContentPolicy
-from otel_bridge.convert.redact import redact, redact_json
+from otel_bridge.redact import redact, redact_json
 
 MARKER_ROOM = 48
 """A string is cut only where more goes than the marker takes."""

@@ -5,20 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-
-from msgspec import structs
+from typing import TYPE_CHECKING
 
 from otel_bridge.errors import NotFoundError, UsageError
 from otel_bridge.model import Session
 from otel_bridge.prices import price_call
-from otel_bridge.sources.native.metrics.records import NativePoint
-from otel_bridge.sources.native.records import ApiRequest, NativeRecord, NativeSpan
 from otel_bridge.sources.transcript.assemble.packing import ForeignFormatError
 from otel_bridge.sources.transcript.census import SessionCensus
 from otel_bridge.sources.transcript.discover import SessionFiles
 from otel_bridge.sources.transcript.load import PartsOf, load_session, read_parts
 from otel_bridge.sources.transcript.relations import Relations
 from otel_bridge.sources.transcript.survey import Survey, survey_sessions
+
+if TYPE_CHECKING:
+    from otel_bridge.sources.native.metrics.records import NativePoint
+    from otel_bridge.sources.native.records import NativeRecord
 
 
 class Library(ABC):
@@ -103,17 +104,13 @@ class Library(ABC):
         what for, and so which series a call is in. Where one of them does not say whose a call is (events before
         2.1.181, spans before 2.1.329), it is also a transcript whose calls are not read yet: nothing else does.
         """
-        views = [] if self.relations.origin_id(session_id) is None else [self._recorded(session_id, None)]
-        if records := self.native_records(session_id):
-            recorded, nothing = self._recorded(session_id, self.relations), Session(session_id, (), 0, 0)
-            parts = _kinds(records)
-            if not recorded.turns:
-                return tuple(self._joined(nothing, part) for part in parts)
-            views += [self._joined(view, records) for view in views]
-            views += [recorded, *(self._joined(recorded, part) for part in parts)]
-            lesser = [nothing, _without_calls(recorded)] if any(map(_is_nobodys, records)) else [nothing]
-            views += [self._joined(view, known) for view in lesser for known in (records, *parts)]
-        return tuple(views)
+        forks = [] if self.relations.origin_id(session_id) is None else [self._recorded(session_id, None)]
+        records = self.native_records(session_id)
+        if not records:
+            return tuple(forks)
+        from otel_bridge.sources.native.parts import lesser_views  # noqa: PLC0415 - as above
+
+        return tuple(lesser_views(self._recorded(session_id, self.relations), forks, records, self._joined))
 
 
 class SessionLibrary(Library):
@@ -171,29 +168,6 @@ def find_session(session_ids: Sequence[str], prefix: str) -> str:
         shown = ", ".join(matches[:4]) + (" …" if len(matches) > 4 else "")
         raise UsageError(f"{len(matches)} sessions begin with {prefix!r} ({shown}); give more of the id")
     return matches[0]
-
-
-_SOURCES = {"query_source", "query_source_safe"}
-"""Attributes in which the span of a model request says what it was for."""
-
-
-def _kinds(records: Sequence[NativeRecord]) -> list[list[NativeRecord]]:
-    """Return the events and the spans by themselves, nothing where there is one kind alone."""
-    kinds: tuple[list[NativeRecord], list[NativeRecord]] = [], []
-    for record in records:
-        kinds[isinstance(record, NativeSpan)].append(record)
-    return list(kinds) if all(kinds) else []
-
-
-def _is_nobodys(record: NativeRecord) -> bool:
-    if isinstance(record, NativeSpan):
-        return record.span_type == "llm_request" and not record.attributes.keys() & _SOURCES
-    return isinstance(record, ApiRequest) and record.query_source is None
-
-
-def _without_calls(session: Session) -> Session:
-    turns = (structs.replace(turn, calls=(), agents=(), late_tool_calls=()) for turn in session.turns)
-    return structs.replace(session, turns=tuple(turns))
 
 
 def _nothing(_: SessionCensus) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field, structs
 
-from otel_bridge.convert.redact import redact
 from otel_bridge.model import Session
 from otel_bridge.pipeline.index.owners import user_of
 from otel_bridge.pipeline.index.plan import FileJob, SessionJob
 from otel_bridge.pipeline.index.secrets import redact_extract, redacted_meta
 from otel_bridge.prices import price_call
+from otel_bridge.redact import redact
 from otel_bridge.sources.transcript.assemble.extract import FileExtract
 from otel_bridge.sources.transcript.assemble.lanes import LaneSorter
 from otel_bridge.sources.transcript.assemble.packing import pack

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import msgspec
 
-from otel_bridge.convert.redact import redact
+from otel_bridge.redact import redact
 from otel_bridge.sources.transcript.assemble.entries import PromptEntry, ResponseEntry, ToolUse
 from otel_bridge.sources.transcript.assemble.extract import FileExtract
 from otel_bridge.sources.transcript.decode import DECODE_ERRORS

@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from sqlite3 import Connection
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from otel_bridge.pipeline.index.reading import decode_account
 from otel_bridge.pipeline.sessions import Library
-from otel_bridge.sources.native.metrics.records import NativePoint, unpack_point
-from otel_bridge.sources.native.records import NativeRecord, unpack
 from otel_bridge.sources.transcript.assemble.lanes import LaneSorter
 from otel_bridge.sources.transcript.assemble.packing import unpack_all
 from otel_bridge.sources.transcript.census import SessionCensus
@@ -26,6 +24,10 @@ from otel_bridge.store.files import StoredFile, files_of_session, read_chunks
 from otel_bridge.store.kinship import family_of, links_of_project, stored_ids
 from otel_bridge.store.native import has_native, native_points, native_records
 from otel_bridge.vcs import BranchLink
+
+if TYPE_CHECKING:
+    from otel_bridge.sources.native.metrics.records import NativePoint
+    from otel_bridge.sources.native.records import NativeRecord
 
 _Kind = TypeVar("_Kind")
 
@@ -89,11 +91,21 @@ class StoredLibrary(Library):
 
     def native_records(self, session_id: str) -> Sequence[NativeRecord]:
         """Return what was received of a session."""
-        return _unpacked(unpack, native_records(self._connection, session_id))
+        stored = native_records(self._connection, session_id)
+        if not stored:
+            return ()
+        from otel_bridge.sources.native.records import unpack  # noqa: PLC0415 - 10 ms, seldom wanted
+
+        return _unpacked(unpack, stored)
 
     def native_points(self, session_id: str) -> Sequence[NativePoint]:
         """Return what the client counted of a session."""
-        return _unpacked(unpack_point, native_points(self._connection, session_id))
+        stored = native_points(self._connection, session_id)
+        if not stored:
+            return ()
+        from otel_bridge.sources.native.metrics.records import unpack_point  # noqa: PLC0415 - as above
+
+        return _unpacked(unpack_point, stored)
 
     def of_projects(self, is_wanted: Callable[[str | None], bool]) -> StoredLibrary:
         """Return the sessions of some projects: of those whose folder is wanted. What they pass over, this does too."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_bridge.convert.redact import redact, redact_json
+from otel_bridge.redact import redact, redact_json
 
 GITHUB = "ghp_" + "a1B2" * 9
 ANTHROPIC = "sk-ant-api03-" + "x_Y-" * 20
