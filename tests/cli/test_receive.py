@@ -28,6 +28,8 @@ from tests.pipeline.index.world import World
 from tests.receiving.samples import request
 from tests.stack.otlp import Answer, send_grpc, send_http, spans
 
+pytestmark = pytest.mark.slow
+
 RUN = "2.1.329/basic"
 RECORDED = (log_requests, trace_requests, metric_requests)
 
@@ -207,7 +209,6 @@ def operations(names: Counter[str]) -> Counter[str]:
     return Counter({name: names[name] for name in ("invoke_agent", "chat", "execute_tool")})
 
 
-@pytest.mark.slow
 def test_ending_under_load_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     """Every request that was answered with yes arrived, and exactly once."""
     acknowledged: list[str] = []

@@ -20,6 +20,8 @@ from tests.pipeline.index.receiver import Receiver, ids, ship
 from tests.pipeline.index.test_natives import transcripts_come
 from tests.pipeline.test_native_intake import Desk, NextHop, next_hop
 
+pytestmark = pytest.mark.slow
+
 WITH_SPANS = [run for run in RUNS if run.startswith(("2.1.50/", "2.1.181/", "2.1.329/"))]
 API = ("claude-platform", "com.anthropic.claude-platform", SpanMessage.SPAN_KIND_SERVER)
 PROGRAM = ("pytest", "opentelemetry.instrumentation.pytest", SpanMessage.SPAN_KIND_INTERNAL)

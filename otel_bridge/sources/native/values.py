@@ -31,7 +31,8 @@ _WORD = re.compile(r"[\w.:-]{1,64}")
 _UNBROKEN = re.compile(r"[^\s@]{1,256}")
 """Neither prose nor an e-mail address."""
 _TEXT_NAME = re.compile(
-    "prompt|context|content|output|input|text|message|body|command|path|error|reminder|definition|preview|response[.]model",
+    "prompt|context|content|output|input|text|message|body|command|path|error|reminder|definition|preview|response[.]model"
+    "|url|pattern|query|title|arg|result|stdout|stderr|summary|description|diff|code|host|file",
     re.IGNORECASE,
 )
 """Parts of the names of attributes that hold what a person, a model or a tool wrote, one word long or more."""
