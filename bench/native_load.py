@@ -222,7 +222,7 @@ def receiver(endpoint: str, folder: str) -> Iterator[tuple[Process, int]]:
         process.send_signal(signal.SIGTERM)
         said = process.stderr.read()
         process.wait()
-        print(f"all was sent {time.perf_counter() - started_s:.1f} s after it was asked to end", said.splitlines()[-3:])
+        print(f"ended {time.perf_counter() - started_s:.1f} s after it was asked to", said.splitlines()[-2:])
     finally:
         process.kill()
         process.wait()
