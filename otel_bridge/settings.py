@@ -22,6 +22,11 @@ def transcript_roots(env: Mapping[str, str]) -> list[Path]:
     return [folder if folder.name == "projects" else folder / "projects" for folder in folders]
 
 
+def user_settings_path(env: Mapping[str, str]) -> Path:
+    """Return the file of a user's own settings of Claude Code, whether it exists or not."""
+    return transcript_roots(env)[0].parent / "settings.json"
+
+
 def present_roots(env: Mapping[str, str]) -> list[Path]:
     """Return those of ``transcript_roots`` that are there, or of which nobody lets us know: reading them says so."""
     return [root for root in transcript_roots(env) if _may_be_there(root)]

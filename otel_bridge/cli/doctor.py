@@ -21,7 +21,7 @@ from otel_bridge.pipeline.client_layers import check_client, client_ways, read_c
 from otel_bridge.pipeline.client_settings import managed_settings_path
 from otel_bridge.pipeline.preflight import History
 from otel_bridge.pipeline.spending import collect_spending
-from otel_bridge.settings import environment, transcript_roots, worker_count
+from otel_bridge.settings import environment, transcript_roots, user_settings_path, worker_count
 from otel_bridge.sources.transcript.discover import SessionFiles
 from otel_bridge.telemetry import Signal
 
@@ -60,8 +60,7 @@ def command(
     if sessions:
         checks.append(check_versions(sessions))
     checks.append(check_retention(root.parent for root in transcript_roots(env)))
-    user_settings = transcript_roots(env)[0].parent / "settings.json"
-    client = read_client(env, user=user_settings, managed=managed_settings_path(), project=Path())
+    client = read_client(env, user=user_settings_path(env), managed=managed_settings_path(), project=Path())
     checks += check_client(client)
     found = find_endpoint(env, endpoint, protocol) if endpoint else None
     checks += _endpoints(env, found, protocol, client.view)

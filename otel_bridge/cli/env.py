@@ -23,7 +23,7 @@ from otel_bridge.pipeline.client_settings import (
     write_variables,
 )
 from otel_bridge.resource import host_type
-from otel_bridge.settings import environment, home_folder, transcript_roots
+from otel_bridge.settings import environment, home_folder, user_settings_path
 
 _PLACES = {"local": Place.LAPTOP, "ci": Place.CI, "cloud": Place.CI, "cluster": Place.POD}
 
@@ -130,7 +130,7 @@ def _settings_path(where: str) -> Path:
     Raises:
         UsageError: it belongs to a project.
     """
-    user = transcript_roots(environment())[0].parent / "settings.json"
+    user = user_settings_path(environment())
     if where == "user":
         return user
     if where == "managed":

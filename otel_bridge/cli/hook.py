@@ -20,7 +20,7 @@ from otel_bridge.hooks.command import hook_command
 from otel_bridge.pipeline.errands import Errand
 from otel_bridge.pipeline.hook_files import find_hooks, install_hook, uninstall_hook
 from otel_bridge.pipeline.metrics_files import METRICS_DIR, path_key, refresh_metrics
-from otel_bridge.settings import data_folder, environment, transcript_roots
+from otel_bridge.settings import data_folder, environment, user_settings_path
 
 _NICENESS = 10
 """The client and what it runs go first."""
@@ -166,7 +166,7 @@ def _settings_path(project: Path | None, scope: str) -> Path:
         raise UsageError(
             "--project and --scope user: give one of them; a hook in your own settings works in all projects"
         )
-    return transcript_roots(environment())[0].parent / "settings.json"
+    return user_settings_path(environment())
 
 
 def _metrics_folder(project: Path, metrics_dir: str) -> Path:

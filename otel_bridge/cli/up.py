@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 
 import click
 
@@ -22,6 +23,7 @@ from otel_bridge.receiving.counters import Counters
 from otel_bridge.receiving.intake import Intake
 from otel_bridge.serving.address import DEFAULT, OPTION
 from otel_bridge.serving.server import serve as start_server
+from otel_bridge.settings import environment, user_settings_path
 from otel_bridge.sinks.otlp.config import OtlpConfig
 from otel_bridge.telemetry import Signal
 
@@ -54,6 +56,8 @@ def command(*, keeping: Keeping, look_every_s: float, listening: Listening, addr
             start_server(address, lambda: bridge_state(keeper, received), points, allow_remote=allow_remote) as server,
         ):
             say(f"health at {server.url}, metrics at {server.url}/metrics")
+            if received is not None:
+                keeper.is_to_get_spans = _is_to_get_spans
             yield
 
     run_service(keeping, command="up", look_every_s=look_every_s, serve=serve)
@@ -74,6 +78,16 @@ def _taking(
         except UsageError as error:
             say(f"! not receiving: {error}")
         yield received
+
+
+def _is_to_get_spans() -> bool:
+    """Tell whether the client's settings, which may change any moment, say that it sends spans."""
+    from otel_bridge.pipeline.client_layers import read_client
+    from otel_bridge.pipeline.client_settings import managed_settings_path
+
+    env = environment()
+    client = read_client(env, user=user_settings_path(env), managed=managed_settings_path(), project=Path())
+    return client.view.sends_spans
 
 
 def _into(keeping: Keeping, keeper: Keeper) -> Callable[[Intake | None], Intake]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from otel_bridge.client_env.variables import ENDPOINT, HEADERS, SWITCH
+from otel_bridge.client_env.variables import BETA_SWITCH, ENDPOINT, HEADERS, SWITCH
 from otel_bridge.telemetry import Signal
 
 _OTLP = "OTEL_EXPORTER_OTLP_"
@@ -80,6 +80,16 @@ class ClientView:
     def sent(self) -> list[Signal]:
         """The signals that go out by OTLP."""
         return [signal for signal in Signal if "otlp" in self.exporters(signal)]
+
+    @property
+    def sends_spans(self) -> bool:
+        """True if spans go out: they are a beta with a switch of its own."""
+        return self.is_on and self.is_beta and Signal.TRACES in self.sent
+
+    @property
+    def is_beta(self) -> bool:
+        """True if the client makes spans, by either name of the switch."""
+        return self.says(BETA_SWITCH) or self.says("ENABLE_ENHANCED_TELEMETRY_BETA")
 
     def exporter_variables(self) -> dict[str, str]:
         """Return the variables of the OTLP exporters."""

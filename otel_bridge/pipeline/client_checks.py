@@ -149,11 +149,10 @@ def _headers(view: ClientView) -> Iterator[Check]:
 
 def _traces(view: ClientView) -> Iterator[Check]:
     name, exporters = "client traces", view.exporters(Signal.TRACES)
-    is_beta = view.says(BETA_SWITCH) or view.says("ENABLE_ENHANCED_TELEMETRY_BETA")
-    if exporters and not is_beta:
+    if exporters and not view.is_beta:
         found = f"{view.value('OTEL_TRACES_EXPORTER')}: spans are beta, and {BETA_SWITCH} is not on: none are sent"
         yield Check(name, WARNING, found, f"set {BETA_SWITCH}=1")
-    if view.says(_PROPAGATE) and not (exporters and is_beta):
+    if view.says(_PROPAGATE) and not (exporters and view.is_beta):
         found = f"{view.value(_PROPAGATE)}: without an exporter of traces no traceparent is sent"
         yield Check(name, WARNING, found, "set OTEL_TRACES_EXPORTER=otlp, or take the flag out")
     elsewhere = view.value("BETA_TRACING_ENDPOINT")

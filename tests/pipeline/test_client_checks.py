@@ -152,3 +152,12 @@ def test_files_are_read_where_they_lie(tmp_path: Path) -> None:
     assert {config.target.place for config in ways.values()} == {
         f"http://127.0.0.1:4328/v1/{signal}" for signal in ("traces", "logs", "metrics")
     }
+
+
+@pytest.mark.parametrize("switch", ["CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "ENABLE_ENHANCED_TELEMETRY_BETA"])
+def test_spans_are_sent_where_telemetry_the_beta_and_their_exporter_are_on(switch: str) -> None:
+    """Either name of the beta will do; without one of the three none come."""
+    needed = {"CLAUDE_CODE_ENABLE_TELEMETRY": "1", switch: "1", "OTEL_TRACES_EXPORTER": "otlp"}
+    assert ClientView([Layer("here", needed)]).sends_spans
+    for name in needed:
+        assert not ClientView([Layer("here", needed | {name: ""})]).sends_spans

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from msgspec import Struct
 
 from otel_bridge.pipeline.export import ExportSummary
-from otel_bridge.pipeline.index.ledger import SPANS_WITHIN_NS, Ledger
+from otel_bridge.pipeline.index.arrivals import SPANS_WITHIN_NS
+from otel_bridge.pipeline.index.ledger import Ledger
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.shipping import OpenSink, Shipment, ShipOptions, Shipper
 from otel_bridge.pipeline.index.stored import StoredLibrary
@@ -34,6 +35,15 @@ class Target(Struct):
     options: ShipOptions
 
 
+class Expected(Struct, frozen=True):
+    """Of which sessions the client's own spans may come any moment."""
+
+    of_any: bool = False
+    """The client sends spans: of each turn that is just over."""
+    of_begun: Collection[str] = ()
+    """Telemetry of these sessions began to come a moment ago, whenever it was made."""
+
+
 class Dispatcher:
     """Ships to one target, part by part; between parts the index may be written to."""
 
@@ -53,12 +63,12 @@ class Dispatcher:
         """Since when sessions are held back; those with turns in quick succession are not held back for ever."""
 
     def ship(
-        self, place: IndexPlace, *, expects_spans: bool, is_away: bool, meanwhile: Callable[[], object]
+        self, place: IndexPlace, *, expected: Expected, is_away: bool, meanwhile: Callable[[], object]
     ) -> ExportSummary | None:
         """Ship a part of what waits, or see whether it was answered; ``None`` while it was not.
 
-        With ``expects_spans`` more is to come of turns that are just over, with ``is_away`` the target was not there
-        the last time. ``meanwhile`` is called again and again.
+        What telemetry is ``expected`` of is held back; with ``is_away`` the target was not there the last time.
+        ``meanwhile`` is called again and again.
 
         Raises:
             sqlite3.DatabaseError: the index cannot be read or written.
@@ -68,7 +78,7 @@ class Dispatcher:
         summary, patience_s = ExportSummary(), 0.0
         if self._shipment is None:
             shipper, ledger = self._shipper(self.find_target, place, is_away=is_away)
-            self._shipment = self._load(shipper, ledger, expects_spans=expects_spans, meanwhile=meanwhile)
+            self._shipment = self._load(shipper, ledger, expected, meanwhile)
             patience_s = PATIENCE_S
         if self._shipment is not None:
             if not self._is_answered(self._shipment, patience_s, meanwhile):
@@ -124,19 +134,20 @@ class Dispatcher:
         return True
 
     def _load(
-        self, shipper: Shipper, ledger: Ledger, *, expects_spans: bool, meanwhile: Callable[[], object]
+        self, shipper: Shipper, ledger: Ledger, expected: Expected, meanwhile: Callable[[], object]
     ) -> Shipment | None:
         """Send a part of what waits on its way; ``None`` where nothing waits."""
         now_ns = self._clock()
         idle = ledger.idle_sessions(shipper.options.idle_ns, now_ns)
-        awaited = ledger.awaited_sessions(now_ns, expects_spans=expects_spans)
+        just_over = ledger.just_over_sessions(now_ns - SPANS_WITHIN_NS, all_of_them=expected.of_any)
+        awaited = just_over.union(expected.of_begun)
         self._awaited_ns = {session_id: self._awaited_ns.get(session_id, now_ns) for session_id in awaited}
         held = {session_id for session_id, since_ns in self._awaited_ns.items() if now_ns - since_ns < SPANS_WITHIN_NS}
         due = dict.fromkeys(session_id for session_id in (*ledger.pending(now_ns), *idle) if session_id not in held)
         if not due:
             return None
         waiting = deque(due)
-        shipment = shipper.send_some(waiting, idle, meanwhile)
+        shipment = shipper.send_some(waiting, idle, held_back=just_over, between=meanwhile)
         for session_id in due.keys() - set(waiting):  # its next turn is waited for anew
             self._awaited_ns.pop(session_id, None)
         return shipment

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from otel_bridge.errors import BridgeError
 from otel_bridge.pipeline.export import ExportSummary
-from otel_bridge.pipeline.index.dispatch import PATIENCE_S, Dispatcher, Target
+from otel_bridge.pipeline.index.dispatch import PATIENCE_S, Dispatcher, Expected, Target
 from otel_bridge.pipeline.index.natives import Inbox
 from otel_bridge.pipeline.index.opening import is_damage, open_or_recover, recover
 from otel_bridge.pipeline.index.passes import IndexOptions, PassReport, index_files
@@ -70,8 +70,10 @@ class Keeper:
         """What was found wrong with the index."""
         self._clock = clock
         self._notify = notify
-        self.inbox = Inbox()
+        self.inbox = Inbox(clock)
         """Where telemetry of the client is left."""
+        self.is_to_get_spans: Callable[[], bool] = lambda: False
+        """Says whether the client is set up to send spans, of which none may have come yet; may be set later."""
         self._is_unsettled = False
         """Telemetry was stored of which a pass made no rows: while it was under way, or of a session that is held."""
         self._settled_ns: dict[str, int] = {}
@@ -226,7 +228,7 @@ class Keeper:
         try:
             summary = self.dispatcher.ship(
                 self.place,
-                expects_spans=self.inbox.expects_spans(self._clock()),
+                expected=self._expected(),
                 is_away=_TARGET in self.troubles,
                 meanwhile=self._store_telemetry,
             )
@@ -237,6 +239,11 @@ class Keeper:
             return 0
         self._take_in(summary)
         return summary.sessions
+
+    def _expected(self) -> Expected:
+        """Return of which sessions the client's spans may come."""
+        arrivals, now_ns = self.inbox.arrivals, self._clock()
+        return Expected(arrivals.expects_spans(now_ns) or self.is_to_get_spans(), arrivals.begun(now_ns))
 
     def _take_in(self, summary: ExportSummary) -> None:
         """Count a shipment, and tell what went wrong with it."""

@@ -19,8 +19,6 @@ from otel_bridge.store.native import known_natively
 from otel_bridge.telemetry import Batch, DataPoint, LogRecord, Signal, Span
 
 _MS_NS = 1_000_000
-SPANS_WITHIN_NS = 10 * 1_000_000_000
-"""So long after the end of a turn the client's spans of it may come."""
 _NOTED_AT_ONCE = 512
 """So many answers a crash may forget: what they are about is sent again, with the same ids."""
 
@@ -69,14 +67,10 @@ class Ledger:
         )
         return self._with_head((session_id for (session_id,) in rows), now_ns)
 
-    def awaited_sessions(self, now_ns: int, *, expects_spans: bool) -> set[str]:
-        """Return the sessions of which the client's own spans may come any moment: they are not sent before these.
-
-        Those are sessions it told of before, or all of them where it sends spans at all, for ten seconds after the end
-        of a turn: it sends every five. What goes first decides under which ids all that follows goes.
-        """
-        just_over = store.just_over_sessions(self._connection, now_ns - SPANS_WITHIN_NS)
-        return set(just_over if expects_spans else known_natively(self._connection, just_over))
+    def just_over_sessions(self, since_ns: int, *, all_of_them: bool) -> set[str]:
+        """Return the sessions with a turn that ended since a time: all, or those that a client told of itself."""
+        just_over = store.just_over_sessions(self._connection, since_ns)
+        return set(just_over if all_of_them else known_natively(self._connection, just_over))
 
     def _with_head(self, session_ids: Iterable[str], now_ns: int) -> list[str]:
         wanted = dict.fromkeys(session_ids)

@@ -6,8 +6,9 @@ the disk.
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
 from queue import Empty, SimpleQueue
@@ -16,6 +17,7 @@ from threading import Event
 
 import msgspec
 
+from otel_bridge.pipeline.index.arrivals import Arrivals
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.serving.received import Fate
 from otel_bridge.sources.native.metrics.fold import needed_points
@@ -27,8 +29,6 @@ from otel_bridge.store.native import add_native, change_points, mark_changed, se
 from otel_bridge.store.pruning import forget_pruned, pruned_ns
 from otel_bridge.telemetry import Signal
 
-_SPANS_FOR_NS = 3600 * 1_000_000_000
-
 Told = NativeRecord | NativePoint
 """What a client tells: events, spans, and what it counted."""
 
@@ -39,13 +39,15 @@ Fates = Counter[tuple[Signal, Fate]]
 class Inbox:
     """Records that wait to be stored. Any number of threads may put some in; one takes them out."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], int] = time.time_ns) -> None:
         self._waiting: SimpleQueue[_Parcel] = SimpleQueue()
-        self._last_span_ns = 0
+        self._clock = clock
         self._is_closed = False
         self._arrived = Event()
         self.fates = Fates()
         """What became of all that was put in; never changed, but replaced."""
+        self.arrivals = Arrivals()
+        """When what was stored came; for the one who takes it out."""
 
     def close(self) -> None:
         """Take no more: who comes now sends again, to whoever takes our place."""
@@ -60,10 +62,6 @@ class Inbox:
         """Return when somebody has come since this was last asked, or after so long."""
         if self._arrived.wait(most_s):
             self._arrived.clear()  # before anybody looks: who comes later sets it again
-
-    def expects_spans(self, now_ns: int) -> bool:
-        """Tell whether a client sent spans in the last hour: more may come of any session."""
-        return now_ns - self._last_span_ns < _SPANS_FOR_NS
 
     def put(self, records: Sequence[Told], within_s: float) -> bool:
         """Leave records and wait for so long; True when they are stored.
@@ -94,8 +92,9 @@ class Inbox:
             self.fates = self.fates + fates
             for parcel in parcels:
                 parcel.is_stored = True
-                ends_ns = [record.end_ns for record in parcel.records if isinstance(record, NativeSpan)]
-                self._last_span_ns = max(self._last_span_ns, *ends_ns, 0)
+                has_spans = any(isinstance(record, NativeSpan) for record in parcel.records)
+                session_ids = {record.session_id for record in parcel.records}
+                self.arrivals.note(session_ids, self._clock(), has_spans=has_spans)
         finally:
             for parcel in parcels:
                 parcel.is_done.set()

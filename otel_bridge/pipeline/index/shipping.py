@@ -7,11 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from sqlite3 import DatabaseError
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from otel_bridge.convert import ConvertOptions
-from otel_bridge.model import IDLE_TURN_NS, Turn, turn_calls
+from otel_bridge.model import IDLE_TURN_NS, Session, Turn, turn_calls
 from otel_bridge.pipeline.export import ExportSummary, count_batch, count_session, session_batches
+from otel_bridge.pipeline.index.arrivals import SPANS_WITHIN_NS
 from otel_bridge.pipeline.index.ledger import Item, Ledger
 from otel_bridge.pipeline.sessions import Library
 from otel_bridge.sinks import Sink
@@ -96,17 +97,25 @@ class Shipper:
         return summary
 
     def send_some(
-        self, session_ids: deque[str], idle: Collection[str] = (), between: Callable[[], object] = lambda: None
+        self,
+        session_ids: deque[str],
+        idle: Collection[str] = (),
+        *,
+        held_back: Collection[str] = (),
+        between: Callable[[], object] = lambda: None,
     ) -> Shipment:
         """Take sessions from the left and send what the targets lack of them, until it is enough at once.
 
-        ``between`` is called after each session, and may store telemetry.
+        Of sessions ``held_back`` turns that are just over are left for later. ``between`` is called after each session,
+        and may store telemetry.
         """
         shipment = Shipment(sink := self._open_sink(self._ledger.settle), self._ledger)
         try:
             items = 0
             while session_ids and items < _ITEMS_AT_ONCE:
-                items += self._send(session_ids[0], session_ids[0] in idle, sink, shipment.summary)
+                session_id = session_ids[0]
+                is_idle, is_held_back = session_id in idle, session_id in held_back
+                items += self._send(session_id, sink, shipment.summary, is_idle=is_idle, is_held_back=is_held_back)
                 session_ids.popleft()
                 between()
         except BaseException:
@@ -114,7 +123,9 @@ class Shipper:
             raise
         return shipment
 
-    def _send(self, session_id: str, is_idle: bool, sink: Sink, summary: ExportSummary) -> int:
+    def _send(
+        self, session_id: str, sink: Sink, summary: ExportSummary, *, is_idle: bool, is_held_back: bool
+    ) -> int:
         """Hand over what the targets lack of a session and return the number of items."""
         signals = [
             signal
@@ -129,20 +140,30 @@ class Shipper:
                 self._ledger.end(signal, session_id)
             return 0
         options = self.options.convert
-        count_session(summary, session, include_open=options.include_open)
+        named = self._without_last_turns(session) if is_held_back else session
+        count_session(summary, named, include_open=options.include_open)
         items = 0
         for signal in signals:
             self._ledger.start(signal, session_id)
             until_ms = self._ledger.sent_until_ms(signal, session_id)
             views = self._library.lesser_views
-            for batch in session_batches(signal, session, options, views, self._is_idle, sent_until_ms=until_ms):
+            sent = session if signal is Signal.METRICS else named
+            for batch in session_batches(signal, sent, options, views, self._is_idle, sent_until_ms=until_ms):
                 missing = self._ledger.missing(session_id, batch)
                 if missing is not None:
                     count_batch(summary, missing)
                     sink.send(missing)
                     items += len(missing.items)
-            self._ledger.end(signal, session_id)
+            if sent is session:
+                self._ledger.end(signal, session_id)
         return items
+
+    def _without_last_turns(self, session: Session) -> Session:
+        """Return a session as far as the client may not name any of its spans any more."""
+        for at, turn in enumerate(session.turns):
+            if turn.is_complete and 0 <= self._now_ns - turn.ended_ns < SPANS_WITHIN_NS:
+                return structs.replace(session, turns=session.turns[:at])
+        return session
 
     def _is_idle(self, turn: Turn) -> bool:
         last_ns = max([turn.ended_ns, *(call.ended_ns for call in turn_calls(turn))])

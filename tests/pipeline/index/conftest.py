@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from tests.pipeline.index.keeper import kept
 from tests.pipeline.index.world import world
 
-__all__ = ["world"]
+__all__ = ["kept", "world"]
