@@ -123,9 +123,7 @@ class Shipper:
             raise
         return shipment
 
-    def _send(
-        self, session_id: str, sink: Sink, summary: ExportSummary, *, is_idle: bool, is_held_back: bool
-    ) -> int:
+    def _send(self, session_id: str, sink: Sink, summary: ExportSummary, *, is_idle: bool, is_held_back: bool) -> int:
         """Hand over what the targets lack of a session and return the number of items."""
         signals = [
             signal
