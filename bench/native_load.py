@@ -17,11 +17,12 @@ import random
 import re
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from hashlib import blake2b
@@ -36,39 +37,57 @@ from tests.native import log_requests, trace_requests
 RUN = "2.1.329/turns"
 PROTOBUF = "application/x-protobuf"
 PART_S = 10.0
+_FIXED = struct.Struct("<Q")
 _ID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:req|toolu|msg)_[0-9A-Za-z_]{12,}|a[0-9a-f]{16}")
+
+
+class Template:
+    """A serialized request, and where its times and ids stand: making another one of it must cost next to nothing."""
+
+    def __init__(self, message: Any, ended_ns: int, ids: re.Pattern[bytes]) -> None:
+        self._body = message.SerializeToString()
+        self._ids = [(found.start(), found[0]) for found in ids.finditer(self._body)]
+        times = b"|".join(re.escape(_FIXED.pack(at_ns)) for at_ns in times_of(message))
+        found_times = re.finditer(times, self._body, re.DOTALL)
+        self._times = [(found.start(), _FIXED.unpack(found[0])[0] - ended_ns) for found in found_times]
+
+    def filled(self, ended_ns: int, renamed: Callable[[bytes], bytes]) -> bytes:
+        """Return the request of a turn that ended then, with its ids renamed."""
+        body, names = bytearray(self._body), dict[bytes, bytes]()
+        for at, before_ns in self._times:
+            _FIXED.pack_into(body, at, ended_ns + before_ns)
+        for at, name in self._ids:
+            new = names.get(name) or names.setdefault(name, renamed(name))
+            body[at : at + len(name)] = new
+        return bytes(body)
 
 
 class Turn:
     """A recorded turn that can be had again and again, as another one."""
 
     def __init__(self, *, with_events: bool) -> None:
-        (self._spans, *_) = trace_requests(RUN)
-        self._requests: list[tuple[str, Any]] = [("traces", self._spans)]
-        (root,) = [span for span in spans_of(self._spans) if not span.parent_span_id]
+        (spans, *_) = trace_requests(RUN)
+        requests: list[tuple[str, Any]] = [("traces", spans)]
+        (root,) = [span for span in spans_of(spans) if not span.parent_span_id]
         if with_events:
-            self._requests.insert(0, ("logs", events_between(root.start_time_unix_nano, root.end_time_unix_nano)))
-        self.spans = sum(1 for _ in spans_of(self._spans))
-        self._ended_ns = root.end_time_unix_nano
-        self._raw_ids = {root.trace_id} | {span.span_id for span in spans_of(self._spans)}
-        texts = (pair.value.string_value for _, message in self._requests for pair in attributes_of(message))
+            requests.insert(0, ("logs", events_between(root.start_time_unix_nano, root.end_time_unix_nano)))
+        self.spans = sum(1 for _ in spans_of(spans))
+        self._raw_ids = {root.trace_id} | {span.span_id for span in spans_of(spans)}
+        texts = (pair.value.string_value for _, message in requests for pair in attributes_of(message))
         found = {text.encode() for text in texts if _ID.fullmatch(text)}
         (self._session,) = {pair.value.string_value.encode() for pair in root.attributes if pair.key == "session.id"}
         ids = self._raw_ids | found | {raw.hex().encode() for raw in self._raw_ids}
-        self._ids = re.compile(b"|".join(map(re.escape, sorted(ids, key=len, reverse=True))))
+        pattern = re.compile(b"|".join(map(re.escape, sorted(ids, key=len, reverse=True))))
+        ended_ns = root.end_time_unix_nano
+        self._templates = [(name, Template(message, ended_ns, pattern)) for name, message in requests]
 
     def requests(self, session: int) -> Iterator[tuple[str, bytes]]:
         """Yield the requests of a new turn of a session that ends now, by signal."""
-        later_ns = time.time_ns() - self._ended_ns
-        salt = random.getrandbits(128).to_bytes(16, "big")
-        for name, message in self._requests:
-            moved = type(message)()
-            moved.CopyFrom(message)
-            shift(moved, later_ns)
-            yield name, self._ids.sub(partial(self._renamed, session, salt), moved.SerializeToString())
+        now_ns, salt = time.time_ns(), random.randbytes(16)
+        for name, template in self._templates:
+            yield name, template.filled(now_ns, partial(self._renamed, session, salt))
 
-    def _renamed(self, session: int, salt: bytes, found: re.Match[bytes]) -> bytes:
-        old = found[0]
+    def _renamed(self, session: int, salt: bytes, old: bytes) -> bytes:
         if old == self._session:
             return f"{session:08x}".encode() + old[8:]
         if old in self._raw_ids:
@@ -106,16 +125,13 @@ def events_between(start_ns: int, end_ns: int) -> Any:
     return whole
 
 
-def shift(message: Any, by_ns: int) -> None:
-    """Move all times of a request."""
-    for span in spans_of(message) if hasattr(message, "resource_spans") else ():
-        span.start_time_unix_nano += by_ns
-        span.end_time_unix_nano += by_ns
-        for event in span.events:
-            event.time_unix_nano += by_ns
-    for record in records_of(message) if hasattr(message, "resource_logs") else ():
-        record.time_unix_nano += by_ns
-        record.observed_time_unix_nano += by_ns
+def times_of(message: Any) -> set[int]:
+    """Return all times of a request."""
+    if hasattr(message, "resource_logs"):
+        return {at for record in records_of(message) for at in (record.time_unix_nano, record.observed_time_unix_nano)}
+    spans = list(spans_of(message))
+    ends = {at for span in spans for at in (span.start_time_unix_nano, span.end_time_unix_nano)}
+    return ends | {event.time_unix_nano for span in spans for event in span.events}
 
 
 class Connection:

@@ -24,7 +24,16 @@ _INDEX, _TARGET = "index", "target"
 _WRITTEN_AGAIN, _TAKEN_AGAIN = "the index is written again", "the target takes data again"
 
 _SETTLED_FOR_NS = 5 * 1_000_000_000
-"""Putting a session together takes the longer the longer it is, and telemetry of it comes in small pieces."""
+_SETTLED_FOR_AT_MOST_NS = 60 * 1_000_000_000
+_PAUSE_PER_WORK = 30
+"""Putting a session together takes the longer the longer it is, and telemetry of it comes in small pieces: after each
+time it pauses, thirty times as long as that took."""
+
+_CROWD = 16
+_CROWDED_FOR_S = 0.1
+_GATHERS_FOR_S = 0.02
+"""So many requests that wait together are more than the processor can do beside other work, so for a moment it does
+nothing else. Who is refused comes again; what rows are made of waits on the disk."""
 
 
 class Tally(Struct):
@@ -76,8 +85,8 @@ class Keeper:
         """Says whether the client is set up to send spans, of which none may have come yet; may be set later."""
         self._is_unsettled = False
         """Telemetry was stored of which a pass made no rows: while it was under way, or of a session that is held."""
-        self._settled_ns: dict[str, int] = {}
-        """When rows of sessions were made in the last seconds."""
+        self._pauses_until_ns: dict[str, int] = {}
+        """Of sessions whose rows were made a moment ago."""
         self._missed = True
         """Changes may have been missed: the next round looks at everything."""
         self._is_dirty = True
@@ -120,12 +129,15 @@ class Keeper:
 
     def _store_telemetry(self) -> None:
         """Store what was received meanwhile: nobody should have to wait for the end of what is under way."""
-        if self.inbox.is_empty or self.place.is_gone or not self.troubles.may_try(_INDEX):
-            return
-        try:
-            self._is_unsettled = self.inbox.empty_into(self.place) > 0 or self._is_unsettled
-        except sqlite3.DatabaseError as error:
-            self._failed(_INDEX, error)
+        until_s = time.monotonic() + _CROWDED_FOR_S
+        while (waiting := self.inbox.waiting) and not self.place.is_gone and self.troubles.may_try(_INDEX):
+            try:
+                self._is_unsettled = self.inbox.empty_into(self.place) > 0 or self._is_unsettled
+            except sqlite3.DatabaseError as error:
+                self._failed(_INDEX, error)
+            if waiting < _CROWD or time.monotonic() >= until_s:
+                break
+            time.sleep(_GATHERS_FOR_S)
 
     def end(self) -> None:
         """Look at everything once more, and leave what has no answer soon to whoever comes next."""
@@ -169,7 +181,7 @@ class Keeper:
                 options=self.options,
                 changed=changed if self._reads_files else (),
                 progress=progress,
-                held=() if self._missed else self._just_settled(started_ns),
+                held=() if self._missed else self._pausing(started_ns),
                 between=self._store_telemetry,
             )
         except (sqlite3.DatabaseError, BridgeError) as error:
@@ -177,7 +189,7 @@ class Keeper:
             self._failed(_INDEX, error)
             return PassReport()
         self.troubles.end(_INDEX)
-        self._settled_ns |= dict.fromkeys(report.sessions, started_ns)
+        self._pause(report.sessions, started_ns)
         self._missed = False
         self._is_unsettled = self._is_unsettled or report.is_unsettled
         self._is_dirty = self._is_dirty or bool(report.sessions)
@@ -187,12 +199,21 @@ class Keeper:
         self.tally.lines_read += report.lines_read
         return report
 
-    def _just_settled(self, now_ns: int) -> Collection[str]:
-        """Return the sessions whose rows were made in the last seconds: a client tells of what it does all the time."""
-        self._settled_ns = {
-            session_id: at_ns for session_id, at_ns in self._settled_ns.items() if 0 <= now_ns - at_ns < _SETTLED_FOR_NS
+    def _pause(self, session_ids: Collection[str], started_ns: int) -> None:
+        """Put off the next time that rows of these are made because of telemetry."""
+        if session_ids:
+            work_ns = (self._clock() - started_ns) // len(session_ids)
+            pause_ns = min(max(_SETTLED_FOR_NS, _PAUSE_PER_WORK * work_ns), _SETTLED_FOR_AT_MOST_NS)
+            self._pauses_until_ns |= dict.fromkeys(session_ids, started_ns + pause_ns)
+
+    def _pausing(self, now_ns: int) -> Collection[str]:
+        """Return the sessions whose rows were made a moment ago: a client tells of what it does all the time."""
+        self._pauses_until_ns = {
+            session_id: until_ns
+            for session_id, until_ns in self._pauses_until_ns.items()
+            if 0 < until_ns - now_ns <= _SETTLED_FOR_AT_MOST_NS  # the clock may have been set back
         }
-        return self._settled_ns.keys()
+        return self._pauses_until_ns.keys()
 
     def _mend(self) -> None:
         """Open the index anew where its file is damaged, or is not the one that was opened."""

@@ -54,6 +54,11 @@ class Inbox:
         self._is_closed = True
 
     @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return self._waiting.qsize()
+
+    @property
     def is_empty(self) -> bool:
         """True while nobody waits."""
         return self._waiting.empty()
