@@ -11,6 +11,7 @@ from msgspec import Struct
 from otel_bridge.pipeline.export import ExportSummary
 from otel_bridge.pipeline.index.arrivals import SPANS_WITHIN_NS
 from otel_bridge.pipeline.index.ledger import Ledger
+from otel_bridge.pipeline.index.pauses import Pauses
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.shipping import OpenSink, Shipment, ShipOptions, Shipper
 from otel_bridge.pipeline.index.stored import StoredLibrary
@@ -21,6 +22,9 @@ PATIENCE_S = 1.0
 
 _END_OF_TIME_NS = 2**62
 """Later than what any client's clock says."""
+
+_LITTLE_WORK_NS = 100_000_000
+"""Up to so much, a session is sent as soon as there is something new."""
 
 _STEP_S = 0.1
 """Meanwhile what is received is stored so often."""
@@ -61,6 +65,8 @@ class Dispatcher:
         """What is under way and has no answer yet."""
         self._awaited_ns: dict[str, int] = {}
         """Since when sessions are held back; those with turns in quick succession are not held back for ever."""
+        self._pauses = Pauses(at_least_ns=0, free_ns=_LITTLE_WORK_NS)
+        """Of sessions that were sent a moment ago: all of one is looked at to find what a target lacks."""
 
     def ship(
         self, place: IndexPlace, *, expected: Expected, is_away: bool, meanwhile: Callable[[], object]
@@ -143,12 +149,15 @@ class Dispatcher:
         awaited = just_over.union(expected.of_begun)
         self._awaited_ns = {session_id: self._awaited_ns.get(session_id, now_ns) for session_id in awaited}
         held = {session_id for session_id, since_ns in self._awaited_ns.items() if now_ns - since_ns < SPANS_WITHIN_NS}
+        held.update(self._pauses.at(now_ns))
         due = dict.fromkeys(session_id for session_id in (*ledger.pending(now_ns), *idle) if session_id not in held)
         if not due:
             return None
         waiting = deque(due)
         shipment = shipper.send_some(waiting, idle, held_back=just_over, between=meanwhile)
-        for session_id in due.keys() - set(waiting):  # its next turn is waited for anew
+        sent = due.keys() - set(waiting)
+        self._pauses.begin(sent, now_ns, self._clock())
+        for session_id in sent:  # its next turn is waited for anew
             self._awaited_ns.pop(session_id, None)
         return shipment
 

@@ -16,6 +16,7 @@ from otel_bridge.pipeline.index.dispatch import PATIENCE_S, Dispatcher, Expected
 from otel_bridge.pipeline.index.natives import Inbox
 from otel_bridge.pipeline.index.opening import is_damage, open_or_recover, recover
 from otel_bridge.pipeline.index.passes import IndexOptions, PassReport, index_files
+from otel_bridge.pipeline.index.pauses import Pauses
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.troubles import Troubles
 from otel_bridge.store.refusals import refusal
@@ -24,10 +25,10 @@ _INDEX, _TARGET = "index", "target"
 _WRITTEN_AGAIN, _TAKEN_AGAIN = "the index is written again", "the target takes data again"
 
 _SETTLED_FOR_NS = 5 * 1_000_000_000
-_SETTLED_FOR_AT_MOST_NS = 60 * 1_000_000_000
-_PAUSE_PER_WORK = 30
-"""Putting a session together takes the longer the longer it is, and telemetry of it comes in small pieces: after each
-time it pauses, thirty times as long as that took."""
+"""Telemetry of a session comes in small pieces, and its rows are made of all of them."""
+
+_SHIPS_EVERY_S = 2.0
+"""While rows of many sessions are made."""
 
 _CROWD = 16
 _CROWDED_FOR_S = 0.1
@@ -85,8 +86,10 @@ class Keeper:
         """Says whether the client is set up to send spans, of which none may have come yet; may be set later."""
         self._is_unsettled = False
         """Telemetry was stored of which a pass made no rows: while it was under way, or of a session that is held."""
-        self._pauses_until_ns: dict[str, int] = {}
-        """Of sessions whose rows were made a moment ago."""
+        self._pauses = Pauses(at_least_ns=_SETTLED_FOR_NS)
+        """Of sessions whose rows were made a moment ago: a client tells of what it does all the time."""
+        self._shipped_s = time.monotonic()
+        """When something was last sent on its way."""
         self._missed = True
         """Changes may have been missed: the next round looks at everything."""
         self._is_dirty = True
@@ -139,6 +142,12 @@ class Keeper:
                 break
             time.sleep(_GATHERS_FOR_S)
 
+    def _meanwhile(self) -> None:
+        """Do what should not wait until the rows of all sessions are made."""
+        self._store_telemetry()
+        if time.monotonic() - self._shipped_s >= _SHIPS_EVERY_S and self.troubles.may_try(_TARGET):
+            self._ship()
+
     def end(self) -> None:
         """Look at everything once more, and leave what has no answer soon to whoever comes next."""
         self.inbox.close()
@@ -181,15 +190,15 @@ class Keeper:
                 options=self.options,
                 changed=changed if self._reads_files else (),
                 progress=progress,
-                held=() if self._missed else self._pausing(started_ns),
-                between=self._store_telemetry,
+                held=() if self._missed else self._pauses.at(started_ns),
+                between=self._meanwhile,
             )
         except (sqlite3.DatabaseError, BridgeError) as error:
             self._missed = True
             self._failed(_INDEX, error)
             return PassReport()
         self.troubles.end(_INDEX)
-        self._pause(report.sessions, started_ns)
+        self._pauses.begin(report.sessions, started_ns, self._clock())
         self._missed = False
         self._is_unsettled = self._is_unsettled or report.is_unsettled
         self._is_dirty = self._is_dirty or bool(report.sessions)
@@ -198,22 +207,6 @@ class Keeper:
         self.tally.last_ns = self._clock()
         self.tally.lines_read += report.lines_read
         return report
-
-    def _pause(self, session_ids: Collection[str], started_ns: int) -> None:
-        """Put off the next time that rows of these are made because of telemetry."""
-        if session_ids:
-            work_ns = (self._clock() - started_ns) // len(session_ids)
-            pause_ns = min(max(_SETTLED_FOR_NS, _PAUSE_PER_WORK * work_ns), _SETTLED_FOR_AT_MOST_NS)
-            self._pauses_until_ns |= dict.fromkeys(session_ids, started_ns + pause_ns)
-
-    def _pausing(self, now_ns: int) -> Collection[str]:
-        """Return the sessions whose rows were made a moment ago: a client tells of what it does all the time."""
-        self._pauses_until_ns = {
-            session_id: until_ns
-            for session_id, until_ns in self._pauses_until_ns.items()
-            if 0 < until_ns - now_ns <= _SETTLED_FOR_AT_MOST_NS  # the clock may have been set back
-        }
-        return self._pauses_until_ns.keys()
 
     def _mend(self) -> None:
         """Open the index anew where its file is damaged, or is not the one that was opened."""
@@ -244,6 +237,7 @@ class Keeper:
 
     def _ship(self) -> int:
         """Ship a part of what waits, or see whether it was answered, and return the number of sessions."""
+        self._shipped_s = time.monotonic()
         if self.dispatcher.find_target is None:
             return 0
         try:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from otel_bridge.pipeline.index import keeping, natives, settling
 from otel_bridge.pipeline.index.opening import reading
+from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.sources.native.records import NativeRecord, NativeSpan
 from otel_bridge.telemetry import Span
 from tests.native import native_records
@@ -259,3 +260,56 @@ def test_nobody_waits_for_the_end_of_a_round(kept: Kept, monkeypatch: pytest.Mon
     assert inbox.is_empty
     kept.keeper.round(frozenset())
     assert {first[0].session_id, second[0].session_id} <= set(settled)
+
+
+class CrowdedInbox(natives.Inbox):
+    """One in which so many wait each time that somebody looks, the last number for ever."""
+
+    def __init__(self, *numbers: int) -> None:
+        super().__init__()
+        self._numbers = list(numbers)
+        self.emptied = 0
+
+    @property
+    def waiting(self) -> int:
+        return self._numbers.pop(0) if len(self._numbers) > 1 else self._numbers[0]
+
+    def empty_into(self, place: IndexPlace) -> int:
+        self.emptied += 1
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("numbers", "emptied"), [((0,), 0), ((3, 3), 1), ((16, 15, 16), 2), ((16, 40, 16, 1, 40), 4), ((16, 0), 1)]
+)
+def test_a_crowd_goes_before_other_work(kept: Kept, numbers: tuple[int, ...], emptied: int) -> None:
+    """While so many wait together, what they bring is stored again and again before anything else is done."""
+    kept.keeper.inbox = inbox = CrowdedInbox(*numbers)
+    kept.keeper._store_telemetry()
+    assert inbox.emptied == emptied
+
+
+def test_a_crowd_does_not_stop_other_work(kept: Kept) -> None:
+    """However many come."""
+    kept.keeper.inbox = inbox = CrowdedInbox(16)
+    started_s = time.monotonic()
+    kept.keeper._store_telemetry()
+    assert inbox.emptied > 1
+    assert time.monotonic() - started_s < 1
+
+
+def test_what_is_ready_is_sent_while_rows_of_others_are_made(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When there are so many sessions that this takes long."""
+    kept.keeper.look(lambda *_: None)
+    sent: list[int] = []
+
+    def write(connection: sqlite3.Connection, session_id: str, session: object) -> set[tuple[str, str]]:
+        sent.append(len(kept.receiver.spans))
+        return write_rows(connection, session_id, session)  # type: ignore[arg-type]
+
+    write_rows = settling._write
+    monkeypatch.setattr(settling, "_write", write)
+    monkeypatch.setattr(settling, "_AT_ONCE", 1)
+    monkeypatch.setattr(keeping, "_SHIPS_EVERY_S", 0.0)
+    put(kept, [record for records in native_records("2.1.329/turns").values() for record in records])
+    assert sent[0] == 0 < sent[-1]
