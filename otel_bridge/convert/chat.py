@@ -27,6 +27,10 @@ FINISH_REASONS = {
 """Anthropic's stop reason → the word of the conventions' message schema; an unknown one passes as it is."""
 
 
+EVENT_PREFIX = "event_"
+"""Before the id of a response that has none but the hash of the event which tells of it (before 2.1.181)."""
+
+
 def chat_span(call: ModelCall, run: Run, options: ConvertOptions) -> Span:
     """Return one response as a span: from its request, retries included, to the last line of the answer."""
     model = call.requested_model or call.model
@@ -95,8 +99,14 @@ def _add_cost(attributes: Attributes, call: ModelCall) -> None:
     attributes[semconv.COST_SOURCE] = "reported" if call.reported and call.reported.cost_is_own else "computed"
 
 
+def _response_id(call: ModelCall) -> str:
+    """Return what names the response; where only an event knows of it and names no request, the event itself."""
+    is_of_event = call.reported and call.reported.is_unrecorded
+    return call.message_id or call.request_id or (f"{EVENT_PREFIX}{call.key}" if is_of_event else "")
+
+
 def _add_response(attributes: Attributes, call: ModelCall) -> None:
-    if response_id := call.message_id or call.request_id:
+    if response_id := _response_id(call):
         attributes[semconv.RESPONSE_ID] = response_id
     if call.stop_reason:
         attributes[semconv.FINISH_REASONS] = finish_reasons(call)

@@ -14,6 +14,7 @@ import pytest
 from msgspec import structs
 
 from otel_bridge import semconv
+from otel_bridge.convert.chat import EVENT_PREFIX
 from otel_bridge.model import Session
 from otel_bridge.reported import AUXILIARY, MAIN, SUBAGENT
 from tests.client_habits import UNSTREAMED, Entry, Step, session_entries
@@ -153,8 +154,8 @@ def one_span_is_stored_of_each_call(stack: Stack, session: Session, words: Words
 def named(span: StoredSpan) -> tuple[str, bool]:
     """Return the id of the call that a span is about, and whether it is said to be the client's own."""
     told = span.attributes
-    about = told.get(semconv.RESPONSE_ID) or told.get(semconv.REQUEST_ID) or ""
-    return about, told.get(semconv.QUERY_SOURCE) == AUXILIARY
+    about = str(told.get(semconv.RESPONSE_ID) or "")
+    return "" if about.startswith(EVENT_PREFIX) else about, told.get(semconv.QUERY_SOURCE) == AUXILIARY
 
 
 def chats(stack: Stack, session_id: str) -> list[StoredSpan]:
