@@ -139,9 +139,12 @@ def writer(source: Source, *, command: str, wait_s: float = 0) -> Iterator[Index
 
 
 def first_pass(place: IndexPlace, roots: Sequence[Path], options: IndexOptions) -> PassReport:
-    """Bring an open index up to date, with a bar on stderr where that takes a while."""
+    """Bring an open index up to date, with a bar on stderr where that takes a while, and tell what went wrong in it."""
     with progress_bars("indexing") as (set_progress,):
-        return index_files(place, roots, now_ns=time.time_ns(), options=options, progress=set_progress)
+        report = index_files(place, roots, now_ns=time.time_ns(), options=options, progress=set_progress)
+    for sentence in report.faults:
+        _warn(sentence)
+    return report
 
 
 def _one_pass(source: Source, command: str, options: IndexOptions, wait_s: float) -> PassReport:

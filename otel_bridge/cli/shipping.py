@@ -81,7 +81,7 @@ def say_summary(summary: ExportSummary, places: Sequence[str], *, if_open: str =
         lines.append(f"{summary.open_turns:,} turns are still open and were held back{if_open}")
     if summary.problem_count:
         lines.append(f"{summary.problem_count:,} problems in the transcripts; `otel-bridge stats --json` lists them")
-    lines += [f"! {failure}" for failure in summary.delivery.failures]
+    lines += [f"! {sentence}" for sentence in (*summary.faults, *summary.delivery.failures)]
     lines += [f"! rejected {entry.item}: {entry.reason}" for entry in summary.delivery.rejections[:10]]
     for line in lines:
         say(line)
@@ -91,4 +91,7 @@ def check_delivery(summary: ExportSummary) -> None:
     """Raise DeliveryError if a receiver did not take everything."""
     if not summary.is_complete:
         lost = summary.delivery.total
-        raise DeliveryError(f"{lost.rejected:,} items rejected, {lost.undelivered:,} not delivered (see the summary)")
+        converted = f", {len(summary.faults):,} sessions not converted" if summary.faults else ""
+        raise DeliveryError(
+            f"{lost.rejected:,} items rejected, {lost.undelivered:,} not delivered{converted} (see the summary)"
+        )

@@ -35,6 +35,8 @@ class ExportSummary(Struct):
     """Cost of those calls; unpriced ones are not in it."""
     unpriced_calls: int = 0
     delivery: Delivery = Delivery()
+    faults: list[str] = []
+    """Sessions that could not be converted, in a sentence each."""
     problem_count: int = 0
     problems: list[Problem] = []
     """The first ones."""
@@ -47,13 +49,13 @@ class ExportSummary(Struct):
 
     @property
     def is_complete(self) -> bool:
-        """True when the receiver took everything that was meant for it."""
-        return self.delivery.is_complete
+        """True when the receiver was offered everything that was meant for it, and took it."""
+        return self.delivery.is_complete and not self.faults
 
 
 _ADDED = (
     "sessions", "turns", "open_turns", "spans", "events", "data_points", "calls", "cost_usd", "unpriced_calls",
-    "delivery", "problem_count",
+    "delivery", "faults", "problem_count",
 )  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from otel_bridge.cli.indexed import SAMPLES_FILE_NAME
+from otel_bridge.model import Session
+from otel_bridge.pipeline.index.stored import StoredLibrary
 from otel_bridge.store.database import FILE_NAME
 from otel_bridge.store.lock import WriterLock
 from tests.cli.commands import environment_of, run
@@ -47,6 +49,24 @@ def path_of(home: Path) -> Path:
 
 
 # --- what it tells ---------------------------------------------------------------------------------------------------
+
+
+def test_a_session_it_stumbles_over_is_named(invoke: Invoke, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All others are in the index and sent; it exits as when not everything was delivered."""
+    invoke("sync")
+    getting = StoredLibrary.__getitem__
+
+    def stumble(library: StoredLibrary, session_id: str) -> Session:
+        if session_id == SID:
+            raise OverflowError
+        return getting(library, session_id)
+
+    monkeypatch.setattr(StoredLibrary, "__getitem__", stumble)
+    with RecordingServer("http/protobuf") as server:
+        done = invoke("sync", "--endpoint", server.endpoint)
+    assert (done.code, len(server.span_ids())) == (4, 2)
+    assert f"! session {SID} cannot be converted: OverflowError at" in done.err
+    assert "0 not delivered, 1 sessions not converted" in done.err
 
 
 def test_the_object_has_these_keys(invoke: Invoke, home: Path) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from otel_bridge.pipeline.export import ExportSummary
 from otel_bridge.pipeline.index.arrivals import SPANS_WITHIN_NS
 from otel_bridge.pipeline.index.ledger import Ledger
-from otel_bridge.pipeline.index.pauses import Pauses
+from otel_bridge.pipeline.index.pauses import PAUSE_AT_MOST_NS, Pauses
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.shipping import OpenSink, Shipment, ShipOptions, Shipper
 from otel_bridge.pipeline.index.stored import StoredLibrary
@@ -157,6 +157,7 @@ class Dispatcher:
         shipment = shipper.send_some(waiting, idle, held_back=just_over, between=meanwhile)
         sent = due.keys() - set(waiting)
         self._pauses.begin(sent, now_ns, self._clock())
+        self._pauses.begin([fault.session_id for fault in shipment.faults], now_ns, now_ns + PAUSE_AT_MOST_NS)
         for session_id in sent:  # its next turn is waited for anew
             self._awaited_ns.pop(session_id, None)
         return shipment

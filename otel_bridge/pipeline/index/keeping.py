@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -84,6 +84,7 @@ class Keeper:
         """Where telemetry of the client is left."""
         self.is_to_get_spans: Callable[[], bool] = lambda: False
         """Says whether the client is set up to send spans, of which none may have come yet; may be set later."""
+        self._told_faults: set[str] = set()
         self._is_unsettled = False
         """Telemetry was stored of which a pass made no rows: while it was under way, or of a session that is held."""
         self._pauses = Pauses(at_least_ns=_SETTLED_FOR_NS)
@@ -200,6 +201,7 @@ class Keeper:
         self.troubles.end(_INDEX)
         self._pauses.begin(report.sessions, started_ns, self._clock())
         self._missed = False
+        self._tell_faults(report.faults)
         self._is_unsettled = self._is_unsettled or report.is_unsettled
         self._is_dirty = self._is_dirty or bool(report.sessions)
         self.tally.rounds += 1
@@ -255,6 +257,13 @@ class Keeper:
         self._take_in(summary)
         return summary.sessions
 
+    def _tell_faults(self, sentences: Iterable[str]) -> None:
+        """Tell each once: who stumbles over a session does so whenever there is more of it."""
+        for sentence in dict.fromkeys(sentences):
+            if sentence not in self._told_faults:
+                self._told_faults.add(sentence)
+                self._notify(sentence)
+
     def _expected(self) -> Expected:
         """Return of which sessions the client's spans may come."""
         arrivals, now_ns = self.inbox.arrivals, self._clock()
@@ -263,6 +272,7 @@ class Keeper:
     def _take_in(self, summary: ExportSummary) -> None:
         """Count a shipment, and tell what went wrong with it."""
         self.tally.exported += summary
+        self._tell_faults(summary.faults)
         for rejection in summary.delivery.rejections[:3]:
             self._notify(f"rejected {rejection.item}: {rejection.reason}")
         if summary.delivery.total.undelivered:

@@ -50,6 +50,8 @@ class PassReport(Struct):
     """Sessions whose rows were made anew."""
     is_unsettled: bool = False
     """Rows of other sessions have to be made anew too."""
+    faults: list[str] = []
+    """Sessions that we stumbled over, in a sentence each."""
 
 
 def index_files(
@@ -96,7 +98,15 @@ def index_files(
                     _count(report, reading)
     made = [job.session_id for job in plan.jobs if job.is_new]
     held = set(held).difference(job.session_id for job in plan.jobs)
-    report.sessions = settle(place, now_ns=now_ns, made=made, workers=options.workers, held=held, between=between)
+    report.sessions = settle(
+        place,
+        now_ns=now_ns,
+        made=made,
+        workers=options.workers,
+        held=held,
+        between=between,
+        tell=lambda fault: report.faults.append(fault.sentence),
+    )
     report.is_unsettled = bool(kinship.unsettled_sessions(connection))
     report.rows_written = connection.total_changes - rows_before
     return report

@@ -7,7 +7,7 @@ from collections.abc import Collection
 _PER_WORK = 30
 """A pause is so many times as long as the work was: a session that goes on takes a thirtieth of the processor."""
 
-_AT_MOST_NS = 60 * 1_000_000_000
+PAUSE_AT_MOST_NS = 60 * 1_000_000_000
 
 
 class Pauses:
@@ -25,7 +25,7 @@ class Pauses:
             return
         work_ns = (ended_ns - started_ns) // len(session_ids)
         if work_ns >= self._free_ns:
-            pause_ns = min(max(self._at_least_ns, _PER_WORK * work_ns), _AT_MOST_NS)
+            pause_ns = min(max(self._at_least_ns, _PER_WORK * work_ns), PAUSE_AT_MOST_NS)
             self._until_ns |= dict.fromkeys(session_ids, started_ns + pause_ns)
 
     def at(self, now_ns: int) -> Collection[str]:
@@ -33,6 +33,6 @@ class Pauses:
         self._until_ns = {
             session_id: until_ns
             for session_id, until_ns in self._until_ns.items()
-            if 0 < until_ns - now_ns <= _AT_MOST_NS  # the clock may have been set back
+            if 0 < until_ns - now_ns <= PAUSE_AT_MOST_NS  # the clock may have been set back
         }
         return self._until_ns.keys()

@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 from otel_bridge.model import IDLE_TURN_NS, Session, Turn
 from otel_bridge.parallel import map_unordered
+from otel_bridge.pipeline.index.faults import NO_SESSIONS_FAULT, Fault, fault
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.reading import session_texts
 from otel_bridge.pipeline.index.stored import StoredLibrary
@@ -51,13 +52,15 @@ def settle(
     workers: int = 1,
     held: Collection[str] = (),
     between: Callable[[], object] = lambda: None,
+    tell: Callable[[Fault], object] = lambda _: None,
 ) -> list[str]:
     """Make the rows of all unsettled sessions and their relatives anew, and of those whose open turn is over by now.
 
     ``made`` are sessions whose rows were made just now from their files alone: of these, only those with relatives are
     made again. A session that has no files left is deleted. Returns the sessions whose rows were made, here or there.
     ``held`` are sessions that may wait unless a relative needs them. ``between`` is called after each transaction
-    where there are no workers, and may store telemetry.
+    where there are no workers, and may store telemetry. ``tell`` hears of sessions whose rows stay as they were because
+    we stumble over them.
     """
     connection = place.connection
     _forget_empty(connection)
@@ -73,15 +76,9 @@ def settle(
     waiting |= dict.fromkeys(_overdue(connection, now_ns))  # not noted: whoever comes next sees it too
     while waiting:
         settler, mates = _Settler(place, now_ns, fresh - done), list[str]()
-        changed: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        changed = _Branches(set)
         for batch in _batches(_each(settler, _by_family(connection, waiting), workers)):
-            with transaction(connection):
-                for session_id, session in batch:
-                    for branch in _write(connection, session_id, session):
-                        changed[branch].add(session_id)
-                mates = _mates(connection, changed)  # by their new rows: they were made before all links were written
-                kinship.mark_settled(connection, (session_id for session_id, _ in batch))
-                kinship.mark_unsettled(connection, mates)
+            mates = _write_all(connection, batch, changed, tell)
             if workers < 2:  # others are ahead: what they found may be older than what would be stored
                 between()
         done.update(waiting)
@@ -105,14 +102,21 @@ class _Settler:
         library = StoredLibrary(self._place.connection, now_ns=self._now_ns, session_ids=())
         return [(session_id, self._one(library, session_id)) for session_id in family]
 
-    def _one(self, library: StoredLibrary, session_id: str) -> SettledSession | None:
+    def _one(self, library: StoredLibrary, session_id: str) -> SettledSession | Fault | None:
         try:
-            is_native = has_native(self._place.connection, session_id)
-            if session_id in self._fresh and not is_native and library.relations.is_on_its_own(session_id):
-                return None
-            session = library[session_id]
+            return self._told(library, session_id)
         except ForeignFormatError:
             return None
+        except NO_SESSIONS_FAULT:
+            raise
+        except Exception as error:
+            return fault(session_id, "put together", error)
+
+    def _told(self, library: StoredLibrary, session_id: str) -> SettledSession | None:
+        is_native = has_native(self._place.connection, session_id)
+        if session_id in self._fresh and not is_native and library.relations.is_on_its_own(session_id):
+            return None
+        session = library[session_id]
         session = _at_own_times(session, library.relations.own_times_ns(session_id), is_native=is_native)
         sorter = library.relations.sorter(session_id)
         user = self._place.connection.execute(_USER, (session_id,)).fetchone()
@@ -121,7 +125,9 @@ class _Settler:
         return SettledSession(rows, texts, session.started_ns, sorter.project, sorter.asides().branch_links)
 
 
-_Settled = tuple[str, SettledSession | None]
+_Settled = tuple[str, SettledSession | Fault | None]
+_Branches = defaultdict[tuple[str, str], set[str]]
+"""Sessions by the project and branch for which they link something else than before."""
 _USER = "SELECT user_name FROM sessions WHERE session_id = ?"
 _LINKS = """
 SELECT DISTINCT session_id, branch_links.project, branch_links.branch
@@ -172,9 +178,40 @@ def _batches(families: Iterable[list[_Settled]]) -> Iterator[list[_Settled]]:
         yield batch
 
 
-def _write(connection: Connection, session_id: str, session: SettledSession | None) -> set[tuple[str, str]]:
+def _write_all(
+    connection: Connection, batch: Sequence[_Settled], changed: _Branches, tell: Callable[[Fault], object]
+) -> list[str]:
+    """Write the rows of sessions together or, where one of them hinders that, one by one; return who is to follow."""
+    try:
+        mates = _write_together(connection, batch, changed)
+    except NO_SESSIONS_FAULT:
+        raise
+    except Exception as error:
+        if len(batch) > 1:
+            return [mate for one in batch for mate in _write_all(connection, [one], changed, tell)]
+        session_id = batch[0][0]
+        batch = [(session_id, fault(session_id, "written down", error))]
+        mates = _write_together(connection, batch, changed)
+    for _, session in batch:
+        if isinstance(session, Fault):
+            tell(session)
+    return mates
+
+
+def _write_together(connection: Connection, batch: Sequence[_Settled], changed: _Branches) -> list[str]:
+    with transaction(connection):
+        for session_id, session in batch:
+            for branch in _write(connection, session_id, session):
+                changed[branch].add(session_id)
+        mates = _mates(connection, changed)  # by their new rows: they were made before all links were written
+        kinship.mark_settled(connection, (session_id for session_id, _ in batch))
+        kinship.mark_unsettled(connection, mates)
+    return mates
+
+
+def _write(connection: Connection, session_id: str, session: SettledSession | Fault | None) -> set[tuple[str, str]]:
     """Write the rows of a session; return the projects and branches for which it links something else than before."""
-    if session is None:
+    if session is None or isinstance(session, Fault):
         return set()
     update_session(connection, session.rows)
     row_id = kinship.row_id(connection, session_id)

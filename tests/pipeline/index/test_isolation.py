@@ -1,0 +1,123 @@
+"""A mistake of ours that one session brings to light keeps no other from being told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from otel_bridge.model import Session
+from otel_bridge.pipeline import export
+from otel_bridge.pipeline.index import settling, shipping
+from otel_bridge.pipeline.index.stored import StoredLibrary
+from otel_bridge.store import kinship
+from otel_bridge.telemetry import Signal
+from tests.pipeline.index.keeper import Kept
+from tests.pipeline.index.receiver import PLACES, Receiver, exported, ids, ship
+from tests.pipeline.index.world import World
+from tests.transcripts import OTHER, SID, prompt, response, session_file
+
+TOLD = re.compile(rf"session {SID} cannot be [a-z ]+: \w+Error at \S+[.]py:\d+; please report it")
+
+
+@pytest.fixture
+def two(world: World) -> World:
+    """Return a world of two sessions whose rows are to be made."""
+    for number, session_id in enumerate((SID, OTHER)):
+        session_file(world.root, session_id, prompt(at=100 * number), response(f"msg_{number}", at=100 * number + 1))
+    world.update()
+    kinship.mark_unsettled(world.connection, [SID, OTHER])
+    world.connection.execute("UPDATE sessions SET title = 'old'")
+    return world
+
+
+def stumbling(function: Callable[..., object]) -> Callable[..., object]:
+    """Return the function, which stumbles over one session."""
+
+    def stumble(*args: object) -> object:
+        if SID in str(args):
+            raise OverflowError("with a secret in it")
+        return function(*args)
+
+    return stumble
+
+
+def stumble_over(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
+    monkeypatch.setattr(owner, name, stumbling(getattr(owner, name)))
+
+
+@pytest.mark.parametrize(("owner", "name"), [(StoredLibrary, "__getitem__"), (settling, "update_session")])
+def test_other_rows_are_made(two: World, monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
+    """Those of the one stay as they were; what is told says where it happened, and nothing of what was in it."""
+    stumble_over(monkeypatch, owner, name)
+    (sentence,) = two.update().faults
+    assert TOLD.fullmatch(sentence)
+    titles = dict(two.connection.execute("SELECT session_id, title FROM sessions"))
+    assert titles == {SID: "old", OTHER: titles[OTHER]} != {SID: "old", OTHER: "old"}
+    assert two.update().faults == []
+
+
+@pytest.mark.parametrize("error", [MemoryError, OSError])
+def test_what_hinders_all_alike_is_for_others_to_deal_with(
+    two: World, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """It is no session's fault."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(StoredLibrary, "__getitem__", fail)
+    with pytest.raises(error):
+        two.update()
+
+
+def test_other_sessions_are_sent(two: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one is sent when it can be."""
+    two.update()
+    with monkeypatch.context() as patched:
+        stumble_over(patched, StoredLibrary, "__getitem__")
+        receiver = Receiver()
+        summary = ship(two, receiver, PLACES)
+    assert [bool(TOLD.fullmatch(sentence)) for sentence in summary.faults] == [True]
+    assert not summary.is_complete
+    assert {span.attributes["session.id"] for span in receiver.spans} == {OTHER}
+    assert ship(two, receiver, PLACES).is_complete
+    assert ids(receiver.spans) == ids(exported(two).spans)
+
+
+def test_what_was_sent_of_it_is_not_sent_again(two: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it went wrong in the middle."""
+    two.update()
+    receiver, batches = Receiver(), export.session_batches
+
+    def stumble(signal: Signal, session: Session, *args: object, **options: object) -> object:
+        yield from batches(signal, session, *args, **options)  # type: ignore[arg-type]
+        if session.id == SID:
+            raise KeyError("in the middle")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shipping, "session_batches", stumble)
+        assert len(ship(two, receiver, PLACES).faults) == 1
+    ship(two, receiver, PLACES)
+    assert ids(receiver.spans) == ids(exported(two).spans)
+
+
+def test_a_service_tells_it_once_and_tries_again_every_minute(two: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All else goes on meanwhile."""
+    kept = Kept(two)
+    with monkeypatch.context() as patched:
+        patched.setattr(shipping, "count_session", _stumble_over_counting)
+        for _ in range(5):
+            kept.keeper.round(None)
+            kept.wait(30)
+    assert [bool(TOLD.fullmatch(sentence)) for sentence in kept.said] == [True]
+    assert {span.attributes["session.id"] for span in kept.receiver.spans} == {OTHER}
+    kept.wait(60)
+    kept.keeper.round(None)
+    assert ids(kept.receiver.spans) == ids(exported(two).spans)
+
+
+def _stumble_over_counting(_: object, session: Session, *, include_open: bool) -> None:
+    if session.id == SID:
+        raise OverflowError
