@@ -19,6 +19,9 @@ class _Heard(Struct):
     since_ns: int
     last_ns: int
 
+    def is_recent(self, now_ns: int) -> bool:
+        return 0 <= now_ns - self.last_ns < _SILENCE_NS  # the clock may have been set back
+
 
 class Arrivals:
     """What came in when, by our own clock: clients' clocks, and how long things were under way, do not matter."""
@@ -33,7 +36,8 @@ class Arrivals:
             self._last_span_ns = now_ns
         for session_id in session_ids:
             heard = self._heard.get(session_id)
-            if heard is None or not 0 <= now_ns - heard.last_ns < _SILENCE_NS:
+            if heard is None or not heard.is_recent(now_ns):
+                self._forget_silent(now_ns)
                 self._heard[session_id] = _Heard(now_ns, now_ns)
             else:
                 heard.last_ns = now_ns
@@ -44,7 +48,8 @@ class Arrivals:
 
     def begun(self, now_ns: int) -> set[str]:
         """Return the sessions of which something began to come in a moment ago."""
-        self._heard = {
-            session_id: heard for session_id, heard in self._heard.items() if 0 <= now_ns - heard.last_ns < _SILENCE_NS
-        }
+        self._forget_silent(now_ns)
         return {session_id for session_id, heard in self._heard.items() if now_ns - heard.since_ns < SPANS_WITHIN_NS}
+
+    def _forget_silent(self, now_ns: int) -> None:
+        self._heard = {session_id: heard for session_id, heard in self._heard.items() if heard.is_recent(now_ns)}
