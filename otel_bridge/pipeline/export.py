@@ -8,7 +8,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from otel_bridge.convert import ConvertOptions, session_events, session_spans
-from otel_bridge.convert.metrics import MergedMetrics, session_metrics
+from otel_bridge.convert.metrics import NOTHING_SENT, MergedMetrics, Sent, session_metrics
 from otel_bridge.convert.runs import turn_runs
 from otel_bridge.model import Problem, Session, Turn
 from otel_bridge.sinks import Delivery, Sink
@@ -102,11 +102,11 @@ def session_batches(
     lesser_views: Callable[[str], Iterable[Session]],
     wants_open: Callable[[Turn], bool] = lambda _: False,
     *,
-    sent_until_ms: int = 0,
+    sent: Sent = NOTHING_SENT,
 ) -> Iterator[Batch]:
     """Yield what a session is as a signal; of turns that may still grow, those that are wanted.
 
-    ``sent_until_ms`` is the time of the latest point that was sent of it before.
+    ``sent`` is what a target has of its metrics.
     """
     match signal:
         case Signal.TRACES:
@@ -114,7 +114,7 @@ def session_batches(
         case Signal.LOGS:
             yield from session_events(session, options)
         case Signal.METRICS if options.metrics_by_session:
-            yield from session_metrics(session, options, lesser_views(session.id), sent_until_ms)
+            yield from session_metrics(session, options, lesser_views(session.id), sent)
 
 
 def count_batch(summary: ExportSummary, batch: Batch) -> None:

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Collection, Iterable, Mapping
 from sqlite3 import Connection
 
 import msgspec
+from msgspec import Struct
+
+from otel_bridge.telemetry import AttributeValue
 
 _MOST_PARAMETERS = 500
 
-Series = dict[int, int]
-"""Newest millisecond sent of each series, by the series' fingerprint."""
 
-_decode_series = msgspec.msgpack.Decoder(Series).decode
+class SentSeries(Struct, array_like=True):
+    """How far a series was sent."""
+
+    at_ms: int
+    start_ms: int = 0
+    metric: str = ""
+    """Its name; empty where an older version noted it, which kept no more than the fingerprint."""
+    attributes: dict[str, AttributeValue] = {}
+    value: str = ""
+    """What it had come to by then, in words."""
+
+
+Series = dict[int, SentSeries]
+"""The series of a session, by their fingerprints."""
+
+_decode_series = msgspec.msgpack.Decoder(dict[int, int | SentSeries]).decode
 _encode_series = msgspec.msgpack.Encoder().encode
+_PACKED = b"x"
+"""What zlib begins with, and MessagePack's maps do not."""
 
 
 def target_id(connection: Connection, place: str) -> int:
@@ -59,17 +78,20 @@ def shipped_series(connection: Connection, target: int, session_id: str) -> Seri
     found = connection.execute(
         "SELECT series FROM shipped WHERE target = ? AND session_id = ?", (target, session_id)
     ).fetchone()
-    try:
-        return _decode_series(found[0]) if found else {}
-    except msgspec.MsgspecError:
+    if not found:
         return {}
+    try:
+        noted = _decode_series(zlib.decompress(found[0]) if found[0][:1] == _PACKED else found[0])
+    except (msgspec.MsgspecError, zlib.error):
+        return {}
+    return {name: SentSeries(one) if isinstance(one, int) else one for name, one in noted.items()}
 
 
 def note_shipped(connection: Connection, target: int, session_id: str, revision: int, series: Series) -> None:
     """Note that a target has all there was of a session at a revision."""
     connection.execute(
         "INSERT OR REPLACE INTO shipped (target, session_id, revision, series) VALUES (?, ?, ?, ?)",
-        (target, session_id, revision, _encode_series(series)),
+        (target, session_id, revision, zlib.compress(_encode_series(series), 1)),
     )
 
 

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import sqlite3
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from otel_bridge.store import ledger
+from otel_bridge.store.ledger import SentSeries
 from otel_bridge.store.rows import session_rows
 from otel_bridge.store.tables import update_session
 from tests.builders import at_ns, session
@@ -52,12 +54,22 @@ def test_a_target_has_a_revision_of_a_session_and_how_far_its_series_go(index: s
     target = ledger.target_id(index, METRICS)
     assert ledger.shipped_revision(index, target, "a") is None
     assert ledger.shipped_series(index, target, "a") == {}
-    ledger.note_shipped(index, target, "a", 1, {1: 2})
-    series = {2**64 - 1: 1_772_442_060_000, 0: 5}
+    ledger.note_shipped(index, target, "a", 1, {1: SentSeries(2)})
+    attributes = {"gen_ai.request.model": "claude", "count": 3, "share": 0.5, "is_open": False}
+    series = {2**64 - 1: SentSeries(1_772_442_060_000, 7, "a.metric", attributes), 0: SentSeries(5)}
     ledger.note_shipped(index, target, "a", 3, series)
     assert ledger.shipped_revision(index, target, "a") == 3
     assert ledger.shipped_series(index, target, "a") == series
     assert ledger.shipped_revision(index, ledger.target_id(index, TRACES), "a") is None
+
+
+def test_what_older_versions_noted_of_series_is_how_far_they_go(index: sqlite3.Connection) -> None:
+    """They kept fingerprints and times alone. What cannot be read is nothing: points may come twice."""
+    target = ledger.target_id(index, METRICS)
+    ledger.note_shipped(index, target, "a", 3, {})
+    for stored, known in ((msgspec.msgpack.encode({1: 2}), {1: SentSeries(2)}), (b"x", {}), (b"", {}), (b"\xc1", {})):
+        index.execute("UPDATE shipped SET series = ?", (stored,))
+        assert ledger.shipped_series(index, target, "a") == known
 
 
 def test_a_new_target_lacks_all_sessions_the_newest_first(index: sqlite3.Connection) -> None:

@@ -10,6 +10,7 @@ import pytest
 from otel_bridge.store import ledger, texts
 from otel_bridge.store.database import FILE_NAME, open_writer
 from otel_bridge.store.files import add_chunk, files_of_session, put_file, put_tail, read_chunks
+from otel_bridge.store.ledger import SentSeries
 from otel_bridge.store.rows import session_rows
 from otel_bridge.store.salvage import Salvaged, discard, salvage, set_aside
 from otel_bridge.store.tables import insert_sessions
@@ -34,7 +35,7 @@ def old(tmp_path: Path) -> Path:
             texts.add_texts(index, 1, number, [IndexedText("prompt", 5, "", f"words of {name}")])
         target = ledger.target_id(index, "traces to a test")
         ledger.note_sent(index, target, [b"12345678", b"87654321"])
-        ledger.note_shipped(index, target, "here", 4, {1: 2})
+        ledger.note_shipped(index, target, "here", 4, {1: SentSeries(2)})
         index.execute("INSERT INTO pruned VALUES ('removed', 9, 'archive', 0, 1, 2)")
     return path
 
@@ -58,7 +59,10 @@ def test_what_no_transcript_tells_is_carried_over(old: Path, new: sqlite3.Connec
     target = ledger.known_target(new, "traces to a test")
     assert target is not None
     assert ledger.sent_keys(new, target, [b"12345678", b"87654321", b"unknown!"]) == {b"12345678", b"87654321"}
-    assert (ledger.shipped_revision(new, target, "here"), ledger.shipped_series(new, target, "here")) == (4, {1: 2})
+    assert (ledger.shipped_revision(new, target, "here"), ledger.shipped_series(new, target, "here")) == (
+        4,
+        {1: SentSeries(2)},
+    )
     assert new.execute("SELECT session_id, archive FROM pruned").fetchall() == [("removed", "archive")]
 
 

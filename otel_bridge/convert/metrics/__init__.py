@@ -4,6 +4,7 @@ What makes the sums exact, for history as for live sessions, and whoever sends w
 docs/metrics.md.
 """
 
+from otel_bridge.convert.metrics.series import NOTHING_SENT, Sent, identity
 from otel_bridge.convert.metrics.session import MergedMetrics, session_metrics
 
-__all__ = ["MergedMetrics", "session_metrics"]
+__all__ = ["NOTHING_SENT", "MergedMetrics", "Sent", "identity", "session_metrics"]

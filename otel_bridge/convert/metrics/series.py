@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
+from typing import NamedTuple
 
 from otel_bridge import semconv
 from otel_bridge.convert.metrics.buckets import Histogram
@@ -25,6 +26,23 @@ _Change = tuple[int, Amount | None]
 """Millisecond, and what is added or, in a histogram, counted; ``None`` for nothing."""
 
 
+class Sent(NamedTuple):
+    """What a target has of a session."""
+
+    until_ms: int = 0
+    """The time of the latest point."""
+    series: Collection[tuple[str, Mapping[str, AttributeValue], int]] = ()
+    """Metric, attributes and start in milliseconds of each series, as far as it is known which they were."""
+
+
+NOTHING_SENT = Sent()
+
+
+def identity(metric: str, attributes: Mapping[str, AttributeValue]) -> str:
+    """Return what tells a series from all others of its resource, in whatever order its attributes are."""
+    return repr((metric, sorted(attributes.items())))
+
+
 class SeriesSet:
     """Series under construction, by metric and attributes."""
 
@@ -40,6 +58,14 @@ class SeriesSet:
         """Let there be the series of a fact that is not true, so that it says 0 in the end."""
         self._append(fact, None)
 
+    def end_others(self, known: Collection[tuple[str, Mapping[str, AttributeValue], int]]) -> None:
+        """Let those of some series that are not among these say 0 in the end."""
+        present = {identity(metric.name, dict(attributes)) for metric, attributes in self._changes} if known else ()
+        for name, attributes, start_ms in known:
+            metric = semconv.METRICS.get(name)
+            if metric is not None and identity(name, attributes) not in present:
+                self._changes[metric, tuple(attributes.items())].append((start_ms + 1, None))
+
     def _append(self, fact: Fact, amount: Amount | None) -> None:
         at_ms = max(fact.at_ns // MS_NS, 1)
         self._last_ms = max(self._last_ms, at_ms)
@@ -50,11 +76,9 @@ class SeriesSet:
 
         A series begins with an explicit zero 1 ms before its first change. With ``closing_after_ms`` each one ends with
         its last value so long after the last change of any: whoever knows more writes later, and so is read. Where
-        something was sent that is later still, it ends after that: what made it so late is not so any more.
+        something was sent that is later still, it ends then: what made it so late is not so any more.
         """
-        closing_ms = None if closing_after_ms is None else self._last_ms + closing_after_ms
-        if closing_ms is not None and sent_until_ms > closing_ms:
-            closing_ms = sent_until_ms + 1
+        closing_ms = None if closing_after_ms is None else max(self._last_ms + closing_after_ms, sent_until_ms)
         for metric, attributes in sorted(self._changes, key=_order):
             changes = sorted(self._changes[metric, attributes], key=itemgetter(0))
             yield from _points(metric, dict(attributes), changes, closing_ms)

@@ -13,7 +13,7 @@ from otel_bridge.convert.metrics.counters import (
     difference_facts,
 )
 from otel_bridge.convert.metrics.facts import Fact, knowledge, session_facts
-from otel_bridge.convert.metrics.series import SeriesSet
+from otel_bridge.convert.metrics.series import NOTHING_SENT, Sent, SeriesSet
 from otel_bridge.convert.options import ConvertOptions
 from otel_bridge.counters import ClientCounters
 from otel_bridge.model import Session
@@ -25,14 +25,14 @@ _KNOWN = (semconv.HOST_TYPE, semconv.USER_NAME, semconv.REPOSITORY_URL)
 
 
 def session_metrics(
-    session: Session, options: ConvertOptions, lesser_views: Iterable[Session] = (), sent_until_ms: int = 0
+    session: Session, options: ConvertOptions, lesser_views: Iterable[Session] = (), sent: Sent = NOTHING_SENT
 ) -> Iterator[Batch]:
     """Yield the session's data points; nothing for a session without turns of its own and without counters.
 
     The resource is the service name alone: whatever else told two readers of one session apart would double it.
     ``lesser_views`` are the session as others see it, or we did, who know less of it: without a fork's origin, without
-    telemetry, without the transcript. Series that only they write are ended at 0. ``sent_until_ms`` is the time of the
-    latest point that was sent of the session: the last values are written after it.
+    telemetry, without the transcript. Series that only they write are ended at 0, and so are those of ``sent`` that are
+    no more. The last values are written after the latest point that was sent.
     """
     known, counters = _known(options), session.client_counters
     series = SeriesSet()
@@ -44,8 +44,9 @@ def session_metrics(
             series.touch(_of_session(fact, view))
     if counters is not None:
         _add_counters(series, session, facts, counters, known)
+    series.end_others(sent.series)
     knows = knowledge(session) + (counters.point_count if counters is not None else 0)
-    yield from _by_hour(series.points(knows, sent_until_ms), _resource(session, options))
+    yield from _by_hour(series.points(knows, sent.until_ms), _resource(session, options))
 
 
 def _add_counters(

@@ -7,14 +7,15 @@ from contextlib import suppress
 from hashlib import blake2b
 from sqlite3 import Connection, DatabaseError
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from otel_bridge import semconv
+from otel_bridge.convert.metrics import Sent, identity
 from otel_bridge.model import IDLE_TURN_NS, Session
 from otel_bridge.pipeline.index.as_sent import as_sent, is_told, native_key, possible_ids
 from otel_bridge.store import ledger as store
 from otel_bridge.store.database import transaction
-from otel_bridge.store.ledger import Series
+from otel_bridge.store.ledger import SentSeries, Series
 from otel_bridge.store.native import known_natively
 from otel_bridge.telemetry import Batch, DataPoint, LogRecord, Signal, Span
 
@@ -103,9 +104,11 @@ class Ledger:
         series = store.shipped_series(self._connection, target, session_id) if signal is Signal.METRICS else {}
         self._loads[signal, session_id] = _Load(self._revision(session_id), series=series)
 
-    def sent_until_ms(self, signal: Signal, session_id: str) -> int:
-        """Return the time of the latest point that a target has of a session to be sent; 0 for none."""
-        return max(self._loads[signal, session_id].series.values(), default=0)
+    def sent(self, signal: Signal, session_id: str) -> Sent:
+        """Return which series a target has of a session to be sent, and up to when."""
+        series = self._loads[signal, session_id].series.values()
+        named = [(one.metric, one.attributes, one.start_ms) for one in series if one.metric]
+        return Sent(max((one.at_ms for one in series), default=0), named)
 
     def missing(self, session_id: str, batch: Batch) -> Batch | None:
         """Return the items of a batch that its target lacks, ``None`` for none; they count as on their way."""
@@ -171,21 +174,31 @@ def item_key(item: Span | LogRecord) -> bytes:
 
 
 def _newer(points: Iterable[DataPoint], series: Series) -> list[DataPoint]:
-    """Return the points later than what their series has been sent, and move the series on to them."""
+    """Return the points later than what their series has been sent, and move the series on to them.
+
+    A series that has come to something else by the time up to which it was sent goes on a millisecond later.
+    """
     names: dict[int, int] = {}
+    last: dict[int, DataPoint] = {}
     newer = []
     for point in points:
-        identity = id(point.attributes)  # the points of a series share them
-        name = names.get(identity)
+        attributes = id(point.attributes)  # the points of a series share them
+        name = names.get(attributes)
         if name is None:
-            name = names[identity] = _series_name(point)
-        at_ms = point.time_ns // _MS_NS
-        if at_ms > series.get(name, -1):
-            series[name] = at_ms
-            newer.append(point)
+            name = names[attributes] = _series_name(point)
+        at_ms, sent = point.time_ns // _MS_NS, series.get(name)
+        if sent is not None and at_ms == sent.at_ms:
+            value = str(last[name].value) if name in last else sent.value
+            at_ms += str(point.value) != value
+        if sent is None or at_ms > sent.at_ms:
+            series[name] = SentSeries(at_ms, point.start_ns // _MS_NS, point.metric.name, point.attributes)
+            last[name] = point
+            newer.append(structs.replace(point, time_ns=max(point.time_ns, at_ms * _MS_NS)))
+    for name, point in last.items():
+        series[name].value = str(point.value)
     return newer
 
 
 def _series_name(point: DataPoint) -> int:
-    labels = repr((point.metric.name, sorted(point.attributes.items())))
+    labels = identity(point.metric.name, point.attributes)
     return int.from_bytes(blake2b(labels.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")

@@ -152,16 +152,15 @@ class Shipper:
         items = 0
         for signal in signals:
             self._ledger.start(signal, session_id)
-            until_ms = self._ledger.sent_until_ms(signal, session_id)
-            views = self._library.lesser_views
-            sent = session if signal is Signal.METRICS else named
-            for batch in session_batches(signal, sent, options, views, self._is_idle, sent_until_ms=until_ms):
+            views, sent = self._library.lesser_views, self._ledger.sent(signal, session_id)
+            told = session if signal is Signal.METRICS else named
+            for batch in session_batches(signal, told, options, views, self._is_idle, sent=sent):
                 missing = self._ledger.missing(session_id, batch)
                 if missing is not None:
                     count_batch(summary, missing)
                     sink.send(missing)
                     items += len(missing.items)
-            if sent is session:
+            if told is session:
                 self._ledger.end(signal, session_id)
         return items
 
