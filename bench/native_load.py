@@ -170,11 +170,7 @@ async def client(number: int, to: Connection, turn: Turn, pace: Pace, result: Re
     while at_s < pace.until_s:
         await asyncio.sleep(max(0.0, at_s - time.perf_counter()))
         for name, body in turn.requests(number):
-            while True:
-                before = result.answers[200]
-                await timed(partial(to.post, name, body), result)
-                if result.answers[200] > before or time.perf_counter() > pace.until_s:
-                    break
+            while await timed(partial(to.post, name, body), result) != 200 and time.perf_counter() < pace.until_s:
                 await asyncio.sleep(1)
         at_s += pace.every_s
 
@@ -196,19 +192,20 @@ async def load(options: argparse.Namespace, process: Process, port: int, index: 
     print(
         f"{'s':>4}{'spans/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'spans sent':>12}{'wait':>7}{'MiB':>6}{'CPU':>6}  answers"
     )
-    seen, cpu_s = Counter[int](), process.cpu_s()
+    seen, cpu_s, looked_s = Counter[int](), process.cpu_s(), started_s
     while not all(task.done() for task in clients):
         await asyncio.wait(clients, timeout=PART_S)
+        part_s, looked_s = time.perf_counter() - looked_s, time.perf_counter()
         waits = sorted(result.latencies_s) or [0.0]
         result.latencies_s.clear()
-        taken = (result.answers[200] - seen[200]) * turn.spans / per_turn / PART_S
+        taken = (result.answers[200] - seen[200]) * turn.spans / per_turn / part_s
         seen, before = Counter(result.answers), cpu_s
         cpu_s = process.cpu_s()
         sent, pending = state(index)
         print(
-            f"{time.perf_counter() - started_s:>4.0f}{taken:>10,.0f}{waits[len(waits) // 2] * 1000:>9,.0f}"
+            f"{looked_s - started_s:>4.0f}{taken:>10,.0f}{waits[len(waits) // 2] * 1000:>9,.0f}"
             f"{waits[len(waits) * 99 // 100] * 1000:>9,.0f}{sent:>12,}{pending:>7,}{process.rss_mib():>6,.0f}"
-            f"{(cpu_s - before) / PART_S:>6.0%}  {dict(result.answers)}",
+            f"{(cpu_s - before) / part_s:>6.0%}  {dict(result.answers)}",
             flush=True,
         )
     await asyncio.gather(*clients)

@@ -128,10 +128,13 @@ async def every(send: Send, number: int, of: int, until_s: float, result: Result
         at_s += EVERY_S
 
 
-async def timed(send: Send, result: Result) -> None:
+async def timed(send: Send, result: Result) -> int:
+    """Return the status of the answer."""
     started_s = time.perf_counter()
-    result.answers[await send()] += 1
+    status = await send()
+    result.answers[status] += 1
     result.latencies_s.append(time.perf_counter() - started_s)
+    return status
 
 
 def report(name: str, result: Result, spans: int, took: tuple[float, float], rss: tuple[float, float]) -> None:

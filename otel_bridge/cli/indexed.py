@@ -142,8 +142,8 @@ def first_pass(place: IndexPlace, roots: Sequence[Path], options: IndexOptions) 
     """Bring an open index up to date, with a bar on stderr where that takes a while, and tell what went wrong in it."""
     with progress_bars("indexing") as (set_progress,):
         report = index_files(place, roots, now_ns=time.time_ns(), options=options, progress=set_progress)
-    for sentence in report.faults:
-        _warn(sentence)
+    for fault in report.faults:
+        _warn(fault.sentence)
     return report
 
 

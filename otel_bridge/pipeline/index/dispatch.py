@@ -11,7 +11,7 @@ from msgspec import Struct
 from otel_bridge.pipeline.export import ExportSummary
 from otel_bridge.pipeline.index.arrivals import SPANS_WITHIN_NS
 from otel_bridge.pipeline.index.ledger import Ledger
-from otel_bridge.pipeline.index.pauses import PAUSE_AT_MOST_NS, Pauses
+from otel_bridge.pipeline.index.pauses import Pauses
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.shipping import OpenSink, Shipment, ShipOptions, Shipper
 from otel_bridge.pipeline.index.stored import StoredLibrary
@@ -23,7 +23,7 @@ PATIENCE_S = 1.0
 _END_OF_TIME_NS = 2**62
 """Later than what any client's clock says."""
 
-_LITTLE_WORK_NS = 100_000_000
+_LITTLE_WORK_NS = 500_000_000
 """Up to so much, a session is sent as soon as there is something new."""
 
 _STEP_S = 0.1
@@ -43,7 +43,7 @@ class Expected(Struct, frozen=True):
     """Of which sessions the client's own spans may come any moment."""
 
     of_any: bool = False
-    """The client sends spans: of each turn that is just over."""
+    """The client sends spans: of each turn that is just over. Else of those of sessions that telemetry has told of."""
     of_begun: Collection[str] = ()
     """Telemetry of these sessions began to come a moment ago, whenever it was made."""
 
@@ -87,7 +87,7 @@ class Dispatcher:
             self._shipment = self._load(shipper, ledger, expected, meanwhile)
             patience_s = PATIENCE_S
         if self._shipment is not None:
-            if not self._is_answered(self._shipment, patience_s, meanwhile):
+            if not self._wait_storing(self._shipment, patience_s, meanwhile):
                 return None
             shipment, self._shipment = self._shipment, None
             summary = shipment.finish()
@@ -131,7 +131,7 @@ class Dispatcher:
         if forgets:
             self._ledger = None
 
-    def _is_answered(self, shipment: Shipment, patience_s: float, meanwhile: Callable[[], object]) -> bool:
+    def _wait_storing(self, shipment: Shipment, patience_s: float, meanwhile: Callable[[], object]) -> bool:
         until_s = time.monotonic() + patience_s
         while not shipment.is_answered(min(patience_s, _STEP_S)):
             if time.monotonic() >= until_s:
@@ -155,10 +155,9 @@ class Dispatcher:
             return None
         waiting = deque(due)
         shipment = shipper.send_some(waiting, idle, held_back=just_over, between=meanwhile)
-        sent = due.keys() - set(waiting)
-        self._pauses.begin(sent, now_ns, self._clock())
-        self._pauses.begin([fault.session_id for fault in shipment.faults], now_ns, now_ns + PAUSE_AT_MOST_NS)
-        for session_id in sent:  # its next turn is waited for anew
+        self._pauses.begin(shipment.work_ns, self._clock())
+        self._pauses.hold([fault.session_id for fault in shipment.faults], self._clock())
+        for session_id in shipment.work_ns:  # its next turn is waited for anew
             self._awaited_ns.pop(session_id, None)
         return shipment
 

@@ -31,10 +31,11 @@ _SHIPS_EVERY_S = 2.0
 """While rows of many sessions are made."""
 
 _CROWD = 16
+"""So many requests that wait together are more than the processor can do beside other work."""
 _CROWDED_FOR_S = 0.1
+"""So long it does nothing else then: who is refused comes again, what rows are made of waits on the disk."""
 _GATHERS_FOR_S = 0.02
-"""So many requests that wait together are more than the processor can do beside other work, so for a moment it does
-nothing else. Who is refused comes again; what rows are made of waits on the disk."""
+"""So long those who come next gather, to be stored together."""
 
 
 class Tally(Struct):
@@ -85,12 +86,13 @@ class Keeper:
         self.is_to_get_spans: Callable[[], bool] = lambda: False
         """Says whether the client is set up to send spans, of which none may have come yet; may be set later."""
         self._told_faults: set[str] = set()
+        self._failures = 0
         self._is_unsettled = False
         """Telemetry was stored of which a pass made no rows: while it was under way, or of a session that is held."""
         self._pauses = Pauses(at_least_ns=_SETTLED_FOR_NS)
         """Of sessions whose rows were made a moment ago: a client tells of what it does all the time."""
-        self._shipped_s = time.monotonic()
-        """When something was last sent on its way."""
+        self._ship_ended_s = time.monotonic()
+        """When something was last sent on its way, or its answers were asked for."""
         self._missed = True
         """Changes may have been missed: the next round looks at everything."""
         self._is_dirty = True
@@ -146,7 +148,7 @@ class Keeper:
     def _meanwhile(self) -> None:
         """Do what should not wait until the rows of all sessions are made."""
         self._store_telemetry()
-        if time.monotonic() - self._shipped_s >= _SHIPS_EVERY_S and self.troubles.may_try(_TARGET):
+        if time.monotonic() - self._ship_ended_s >= _SHIPS_EVERY_S and self.troubles.may_try(_TARGET):
             self._ship()
 
     def end(self) -> None:
@@ -180,10 +182,11 @@ class Keeper:
     def _index(
         self, changed: Collection[str] | None, progress: Callable[[int, int], None] = lambda _, __: None
     ) -> PassReport:
-        started_ns = self._clock()
+        started_ns, failures = self._clock(), self._failures
         try:
             self._mend()
-            self._is_unsettled = False
+            held = () if self._missed else self._pauses.at(started_ns)
+            self._missed = self._is_unsettled = False  # what is found out meanwhile sets them again
             report = index_files(
                 self.place,
                 self.roots(),
@@ -191,17 +194,18 @@ class Keeper:
                 options=self.options,
                 changed=changed if self._reads_files else (),
                 progress=progress,
-                held=() if self._missed else self._pauses.at(started_ns),
+                held=held,
                 between=self._meanwhile,
             )
         except (sqlite3.DatabaseError, BridgeError) as error:
             self._missed = True
             self._failed(_INDEX, error)
             return PassReport()
-        self.troubles.end(_INDEX)
-        self._pauses.begin(report.sessions, started_ns, self._clock())
-        self._missed = False
-        self._tell_faults(report.faults)
+        if self._failures == failures:  # else something was met between two transactions, such as a full disk
+            self.troubles.end(_INDEX)
+        self._pauses.begin(report.work_ns, self._clock())
+        self._pauses.hold([fault.session_id for fault in report.faults], self._clock())
+        self._tell_faults(fault.sentence for fault in report.faults)
         self._is_unsettled = self._is_unsettled or report.is_unsettled
         self._is_dirty = self._is_dirty or bool(report.sessions)
         self.tally.rounds += 1
@@ -228,6 +232,7 @@ class Keeper:
         self._is_open, self._damage = True, None
 
     def _failed(self, what: str, error: sqlite3.DatabaseError | BridgeError) -> None:
+        self._failures += 1
         if isinstance(error, BridgeError):
             self.troubles.begin(what, str(error), over=_WRITTEN_AGAIN if what == _INDEX else _TAKEN_AGAIN)
         elif is_damage(error):
@@ -239,7 +244,6 @@ class Keeper:
 
     def _ship(self) -> int:
         """Ship a part of what waits, or see whether it was answered, and return the number of sessions."""
-        self._shipped_s = time.monotonic()
         if self.dispatcher.find_target is None:
             return 0
         try:
@@ -252,6 +256,8 @@ class Keeper:
         except (sqlite3.DatabaseError, BridgeError) as error:
             self._failed(_TARGET, error)
             return 0
+        finally:
+            self._ship_ended_s = time.monotonic()
         if summary is None:
             return 0
         self._take_in(summary)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -11,9 +11,10 @@ from sqlite3 import Connection
 from msgspec import Struct
 
 from otel_bridge.parallel import collector_off, map_unordered
+from otel_bridge.pipeline.index.faults import NO_SESSIONS_FAULT, Fault, fault_of
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.plan import SessionJob, make_plan
-from otel_bridge.pipeline.index.reading import SessionReading, read_session
+from otel_bridge.pipeline.index.reading import SessionReading, StretchesOf, read_session
 from otel_bridge.pipeline.index.settling import settle
 from otel_bridge.pipeline.index.writing import write_reading
 from otel_bridge.prices import price_fingerprint
@@ -50,8 +51,10 @@ class PassReport(Struct):
     """Sessions whose rows were made anew."""
     is_unsettled: bool = False
     """Rows of other sessions have to be made anew too."""
-    faults: list[str] = []
-    """Sessions that we stumbled over, in a sentence each."""
+    work_ns: dict[str, int] = {}
+    """Processor time that putting sessions together took, where they were not new."""
+    faults: list[Fault] = []
+    """Sessions that we stumbled over: they are tried again in the next pass."""
 
 
 def index_files(
@@ -92,21 +95,13 @@ def index_files(
         if _is_much(plan.jobs):
             stack.enter_context(collector_off())
         for batch in _batches(_readings(plan.jobs, place, now_ns, options), plan.jobs, progress):
-            with transaction(connection):
-                for reading in batch:
-                    write_reading(connection, reading, now_ns=now_ns)
-                    _count(report, reading)
-    made = [job.session_id for job in plan.jobs if job.is_new]
+            _write(connection, batch, report, now_ns)
+    faulty = {fault.session_id for fault in report.faults}
+    made = [job.session_id for job in plan.jobs if job.is_new and job.session_id not in faulty]
     held = set(held).difference(job.session_id for job in plan.jobs)
-    report.sessions = settle(
-        place,
-        now_ns=now_ns,
-        made=made,
-        workers=options.workers,
-        held=held,
-        between=between,
-        tell=lambda fault: report.faults.append(fault.sentence),
-    )
+    settlement = settle(place, now_ns=now_ns, made=made, workers=options.workers, held=held, between=between)
+    report.sessions, report.work_ns = settlement.sessions, settlement.work_ns
+    report.faults += settlement.faults
     report.is_unsettled = bool(kinship.unsettled_sessions(connection))
     report.rows_written = connection.total_changes - rows_before
     return report
@@ -141,20 +136,30 @@ def _is_file_of_interest(path: str) -> bool:
 
 def _readings(
     jobs: list[SessionJob], place: IndexPlace, now_ns: int, options: IndexOptions
-) -> Iterator[tuple[SessionJob, SessionReading]]:
+) -> Iterator[tuple[SessionJob, SessionReading | Fault]]:
     by_size = sorted(jobs, key=lambda job: -job.size_bytes)
-    read = partial(read_session, stretches_of=place.stretches, now_ns=now_ns, with_answers=options.with_answers)
+    read = partial(_read, stretches_of=place.stretches, now_ns=now_ns, with_answers=options.with_answers)
     if options.workers < 2 or not _is_much(jobs):
         return ((job, read(job)) for job in by_size)
     return map_unordered(read, by_size, options.workers)
 
 
+def _read(job: SessionJob, *, stretches_of: StretchesOf, now_ns: int, with_answers: bool) -> SessionReading | Fault:
+    try:
+        return read_session(job, stretches_of=stretches_of, now_ns=now_ns, with_answers=with_answers)
+    except NO_SESSIONS_FAULT:
+        raise
+    except Exception as error:
+        return fault_of(job.session_id, "read", error)
+
+
 def _batches(
-    readings: Iterator[tuple[SessionJob, SessionReading]],
+    readings: Iterator[tuple[SessionJob, SessionReading | Fault]],
     jobs: list[SessionJob],
     progress: Callable[[int, int], None],
-) -> Iterator[list[SessionReading]]:
-    total, done, waiting, batch = sum(job.size_bytes for job in jobs), 0, 0, []
+) -> Iterator[list[SessionReading | Fault]]:
+    total, done, waiting = sum(job.size_bytes for job in jobs), 0, 0
+    batch: list[SessionReading | Fault] = []
     for job, reading in readings:
         batch.append(reading)
         waiting += job.size_bytes
@@ -165,6 +170,27 @@ def _batches(
     if batch:
         yield batch
         progress(total, total)
+
+
+def _write(connection: Connection, batch: Sequence[SessionReading | Fault], report: PassReport, now_ns: int) -> None:
+    """Write what was read of sessions together or, where one of them hinders that, one by one."""
+    readings = [reading for reading in batch if not isinstance(reading, Fault)]
+    report.faults += [fault for fault in batch if isinstance(fault, Fault)]
+    try:
+        with transaction(connection):
+            for reading in readings:
+                write_reading(connection, reading, now_ns=now_ns)
+    except NO_SESSIONS_FAULT:
+        raise
+    except Exception as error:
+        if len(readings) > 1:
+            for reading in readings:
+                _write(connection, [reading], report, now_ns)
+        else:
+            report.faults.append(fault_of(readings[0].job.session_id, "written down", error))
+        return
+    for reading in readings:
+        _count(report, reading)
 
 
 def _count(report: PassReport, reading: SessionReading) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from otel_bridge.model import IDLE_TURN_NS, Session, Turn
 from otel_bridge.parallel import map_unordered
-from otel_bridge.pipeline.index.faults import NO_SESSIONS_FAULT, Fault, fault
+from otel_bridge.pipeline.index.faults import NO_SESSIONS_FAULT, Fault, fault_of
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.reading import session_texts
 from otel_bridge.pipeline.index.stored import StoredLibrary
@@ -42,6 +42,19 @@ class SettledSession(Struct):
     started_ns: int
     project: str | None
     branch_links: list[BranchLink]
+    work_ns: int = 0
+    """Processor time it took to find out."""
+
+
+class Settlement(Struct):
+    """What was done of what is to be settled."""
+
+    sessions: list[str] = []
+    """Those whose rows were made, here or before."""
+    work_ns: dict[str, int] = {}
+    """Processor time that each took here."""
+    faults: list[Fault] = []
+    """Sessions that we stumbled over: their rows stay as they were, and are to be made still."""
 
 
 def settle(
@@ -52,15 +65,12 @@ def settle(
     workers: int = 1,
     held: Collection[str] = (),
     between: Callable[[], object] = lambda: None,
-    tell: Callable[[Fault], object] = lambda _: None,
-) -> list[str]:
+) -> Settlement:
     """Make the rows of all unsettled sessions and their relatives anew, and of those whose open turn is over by now.
 
     ``made`` are sessions whose rows were made just now from their files alone: of these, only those with relatives are
-    made again. A session that has no files left is deleted. Returns the sessions whose rows were made, here or there.
-    ``held`` are sessions that may wait unless a relative needs them. ``between`` is called after each transaction
-    where there are no workers, and may store telemetry. ``tell`` hears of sessions whose rows stay as they were because
-    we stumble over them.
+    made again. A session that has no files left is deleted. ``held`` are sessions that may wait unless a relative needs
+    them. ``between`` is called after each transaction where there are no workers, and may store telemetry.
     """
     connection = place.connection
     _forget_empty(connection)
@@ -74,16 +84,18 @@ def settle(
         kinship.mark_unsettled(connection, waiting)
         kinship.mark_settled(connection, done)
     waiting |= dict.fromkeys(_overdue(connection, now_ns))  # not noted: whoever comes next sees it too
+    settlement = Settlement()
     while waiting:
         settler, mates = _Settler(place, now_ns, fresh - done), list[str]()
         changed = _Branches(set)
         for batch in _batches(_each(settler, _by_family(connection, waiting), workers)):
-            mates = _write_all(connection, batch, changed, tell)
+            mates = _write_all(connection, batch, changed, settlement)
             if workers < 2:  # others are ahead: what they found may be older than what would be stored
                 between()
         done.update(waiting)
         waiting = dict.fromkeys(mates)  # once more at most: what a session links is settled with it
-    return sorted(done)
+    settlement.sessions = sorted(done.difference(fault.session_id for fault in settlement.faults))
+    return settlement
 
 
 class _Settler:
@@ -95,24 +107,28 @@ class _Settler:
         self._fresh = fresh
 
     def __call__(self, family: Sequence[str]) -> list[_Settled]:
-        """Return what sessions are; ``None`` where the rows stay as they are.
+        """Return what sessions are; ``None`` where the rows stay as they are, and a fault where we stumble over one.
 
-        That is so where they were made just now and no relative has a say, and where only an older version could tell.
+        Rows stay where they were made just now and no relative has a say, and where only an older version could tell.
         """
         library = StoredLibrary(self._place.connection, now_ns=self._now_ns, session_ids=())
         return [(session_id, self._one(library, session_id)) for session_id in family]
 
     def _one(self, library: StoredLibrary, session_id: str) -> SettledSession | Fault | None:
+        started_ns = time.thread_time_ns()
         try:
-            return self._told(library, session_id)
+            session = self._put_together(library, session_id)
         except ForeignFormatError:
             return None
         except NO_SESSIONS_FAULT:
             raise
         except Exception as error:
-            return fault(session_id, "put together", error)
+            return fault_of(session_id, "put together", error)
+        if session is not None:
+            session.work_ns = time.thread_time_ns() - started_ns
+        return session
 
-    def _told(self, library: StoredLibrary, session_id: str) -> SettledSession | None:
+    def _put_together(self, library: StoredLibrary, session_id: str) -> SettledSession | None:
         is_native = has_native(self._place.connection, session_id)
         if session_id in self._fresh and not is_native and library.relations.is_on_its_own(session_id):
             return None
@@ -179,39 +195,42 @@ def _batches(families: Iterable[list[_Settled]]) -> Iterator[list[_Settled]]:
 
 
 def _write_all(
-    connection: Connection, batch: Sequence[_Settled], changed: _Branches, tell: Callable[[Fault], object]
+    connection: Connection, batch: Sequence[_Settled], changed: _Branches, settlement: Settlement
 ) -> list[str]:
     """Write the rows of sessions together or, where one of them hinders that, one by one; return who is to follow."""
+    faults = [session for _, session in batch if isinstance(session, Fault)]
+    sound = [(session_id, session) for session_id, session in batch if not isinstance(session, Fault)]
     try:
-        mates = _write_together(connection, batch, changed)
+        mates = _write_together(connection, sound, changed)
     except NO_SESSIONS_FAULT:
         raise
     except Exception as error:
-        if len(batch) > 1:
-            return [mate for one in batch for mate in _write_all(connection, [one], changed, tell)]
-        session_id = batch[0][0]
-        batch = [(session_id, fault(session_id, "written down", error))]
-        mates = _write_together(connection, batch, changed)
-    for _, session in batch:
-        if isinstance(session, Fault):
-            tell(session)
+        if len(sound) > 1:
+            settlement.faults += faults
+            return [mate for one in sound for mate in _write_all(connection, [one], changed, settlement)]
+        faults.append(fault_of(sound[0][0], "written down", error))
+        sound, mates = [], []
+    settlement.faults += faults
+    settlement.work_ns |= {session_id: session.work_ns for session_id, session in sound if session is not None}
     return mates
 
 
-def _write_together(connection: Connection, batch: Sequence[_Settled], changed: _Branches) -> list[str]:
+def _write_together(
+    connection: Connection, batch: Iterable[tuple[str, SettledSession | None]], changed: _Branches
+) -> list[str]:
     with transaction(connection):
         for session_id, session in batch:
             for branch in _write(connection, session_id, session):
                 changed[branch].add(session_id)
+            kinship.mark_settled(connection, [session_id])
         mates = _mates(connection, changed)  # by their new rows: they were made before all links were written
-        kinship.mark_settled(connection, (session_id for session_id, _ in batch))
         kinship.mark_unsettled(connection, mates)
     return mates
 
 
-def _write(connection: Connection, session_id: str, session: SettledSession | Fault | None) -> set[tuple[str, str]]:
+def _write(connection: Connection, session_id: str, session: SettledSession | None) -> set[tuple[str, str]]:
     """Write the rows of a session; return the projects and branches for which it links something else than before."""
-    if session is None or isinstance(session, Fault):
+    if session is None:
         return set()
     update_session(connection, session.rows)
     row_id = kinship.row_id(connection, session_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ from otel_bridge.convert import ConvertOptions
 from otel_bridge.model import IDLE_TURN_NS, Session, Turn, turn_calls
 from otel_bridge.pipeline.export import ExportSummary, count_batch, count_session, session_batches
 from otel_bridge.pipeline.index.arrivals import SPANS_WITHIN_NS
-from otel_bridge.pipeline.index.faults import NO_SESSIONS_FAULT, Fault, fault
+from otel_bridge.pipeline.index.faults import NO_SESSIONS_FAULT, Fault, fault_of
 from otel_bridge.pipeline.index.ledger import Item, Ledger
 from otel_bridge.pipeline.sessions import Library
 from otel_bridge.sinks import Sink
@@ -42,6 +43,8 @@ class Shipment:
 
     def __init__(self, sink: Sink, ledger: Ledger) -> None:
         self.summary = ExportSummary()
+        self.work_ns: dict[str, int] = {}
+        """Processor time that finding out took what is to be sent of each session."""
         self.faults: list[Fault] = []
         """Sessions that could not be converted, or not all of them: their targets lack something still."""
         self._sink = sink
@@ -54,7 +57,7 @@ class Shipment:
     def finish(self) -> ExportSummary:
         """Wait for all answers, note them, and account for what was sent."""
         self.summary.delivery += self._sink.close()
-        self.summary.faults = [fault.sentence for fault in self.faults]
+        self.summary.faults = [one.sentence for one in self.faults]
         self._ledger.note()
         return self.summary
 
@@ -119,12 +122,14 @@ class Shipper:
             while session_ids and items < _ITEMS_AT_ONCE:
                 session_id = session_ids[0]
                 is_idle, is_held_back = session_id in idle, session_id in held_back
+                started_ns = time.thread_time_ns()
                 try:
                     items += self._send(session_id, sink, shipment.summary, is_idle=is_idle, is_held_back=is_held_back)
                 except NO_SESSIONS_FAULT:
                     raise
                 except Exception as error:
-                    shipment.faults.append(fault(session_id, "converted", error))
+                    shipment.faults.append(fault_of(session_id, "converted", error))
+                shipment.work_ns[session_id] = time.thread_time_ns() - started_ns
                 session_ids.popleft()
                 between()
         except BaseException:

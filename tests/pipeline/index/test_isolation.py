@@ -9,7 +9,7 @@ import pytest
 
 from otel_bridge.model import Session
 from otel_bridge.pipeline import export
-from otel_bridge.pipeline.index import settling, shipping
+from otel_bridge.pipeline.index import passes, reading, settling, shipping
 from otel_bridge.pipeline.index.stored import StoredLibrary
 from otel_bridge.store import kinship
 from otel_bridge.telemetry import Signal
@@ -18,7 +18,9 @@ from tests.pipeline.index.receiver import PLACES, Receiver, exported, ids, ship
 from tests.pipeline.index.world import World
 from tests.transcripts import OTHER, SID, prompt, response, session_file
 
-TOLD = re.compile(rf"session {SID} cannot be [a-z ]+: \w+Error at \S+[.]py:\d+; please report it")
+TOLD = re.compile(
+    rf"session {SID} cannot be [a-z ]+: OverflowError at pipeline/index/[a-z]+[.]py:\d+; please report it"
+)
 
 
 @pytest.fixture
@@ -35,10 +37,10 @@ def two(world: World) -> World:
 def stumbling(function: Callable[..., object]) -> Callable[..., object]:
     """Return the function, which stumbles over one session."""
 
-    def stumble(*args: object) -> object:
+    def stumble(*args: object, **options: object) -> object:
         if SID in str(args):
             raise OverflowError("with a secret in it")
-        return function(*args)
+        return function(*args, **options)
 
     return stumble
 
@@ -49,13 +51,30 @@ def stumble_over(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> N
 
 @pytest.mark.parametrize(("owner", "name"), [(StoredLibrary, "__getitem__"), (settling, "update_session")])
 def test_other_rows_are_made(two: World, monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
-    """Those of the one stay as they were; what is told says where it happened, and nothing of what was in it."""
-    stumble_over(monkeypatch, owner, name)
-    (sentence,) = two.update().faults
-    assert TOLD.fullmatch(sentence)
+    """Those of the one stay as they were until they can be made; it is said where it happened, and nothing it said."""
+    with monkeypatch.context() as patched:
+        stumble_over(patched, owner, name)
+        report = two.update()
+    assert [bool(TOLD.fullmatch(fault.sentence)) for fault in report.faults] == [True]
+    assert report.sessions == [OTHER]
     titles = dict(two.connection.execute("SELECT session_id, title FROM sessions"))
     assert titles == {SID: "old", OTHER: titles[OTHER]} != {SID: "old", OTHER: "old"}
-    assert two.update().faults == []
+    assert two.update().sessions == [SID]
+    two.check()
+
+
+@pytest.mark.parametrize(("owner", "name"), [(reading, "_put_together"), (passes, "write_reading")])
+def test_other_transcripts_are_read(world: World, monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
+    """And the one is when it can be."""
+    session_file(world.root, SID, prompt(), response("msg_1"))
+    session_file(world.root, OTHER, prompt(at=100), response("msg_2", at=101))
+    with monkeypatch.context() as patched:
+        stumble_over(patched, owner, name)
+        report = world.update()
+    assert [bool(TOLD.fullmatch(fault.sentence)) for fault in report.faults] == [True]
+    assert (report.sessions, report.files_read) == ([OTHER], 1)
+    assert world.update().sessions == [SID]
+    world.check()
 
 
 @pytest.mark.parametrize("error", [MemoryError, OSError])
@@ -94,7 +113,7 @@ def test_what_was_sent_of_it_is_not_sent_again(two: World, monkeypatch: pytest.M
     def stumble(signal: Signal, session: Session, *args: object, **options: object) -> object:
         yield from batches(signal, session, *args, **options)  # type: ignore[arg-type]
         if session.id == SID:
-            raise KeyError("in the middle")
+            raise OverflowError("in the middle")
 
     with monkeypatch.context() as patched:
         patched.setattr(shipping, "session_batches", stumble)
@@ -105,12 +124,20 @@ def test_what_was_sent_of_it_is_not_sent_again(two: World, monkeypatch: pytest.M
 
 def test_a_service_tells_it_once_and_tries_again_every_minute(two: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """All else goes on meanwhile."""
-    kept = Kept(two)
+    kept, tried = Kept(two), list[float]()
+    began = two.now
+
+    def count(_: object, session: Session, *, include_open: bool) -> None:
+        if session.id == SID:
+            tried.append(two.now - began)
+            raise OverflowError
+
     with monkeypatch.context() as patched:
-        patched.setattr(shipping, "count_session", _stumble_over_counting)
-        for _ in range(5):
+        patched.setattr(shipping, "count_session", count)
+        for _ in range(14):
             kept.keeper.round(None)
-            kept.wait(30)
+            kept.wait(10)
+    assert tried == [0, 60, 120]
     assert [bool(TOLD.fullmatch(sentence)) for sentence in kept.said] == [True]
     assert {span.attributes["session.id"] for span in kept.receiver.spans} == {OTHER}
     kept.wait(60)
@@ -118,6 +145,23 @@ def test_a_service_tells_it_once_and_tries_again_every_minute(two: World, monkey
     assert ids(kept.receiver.spans) == ids(exported(two).spans)
 
 
-def _stumble_over_counting(_: object, session: Session, *, include_open: bool) -> None:
-    if session.id == SID:
-        raise OverflowError
+def test_a_service_puts_it_together_when_it_can(two: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within a minute, and without turning in circles until then."""
+    kept, tried, began = Kept(two), list[float](), two.now
+    getting = StoredLibrary.__getitem__
+
+    def stumble(library: StoredLibrary, session_id: str) -> Session:
+        if session_id == SID:
+            tried.append(two.now - began)
+            raise OverflowError
+        return getting(library, session_id)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(StoredLibrary, "__getitem__", stumble)
+        for _ in range(14):
+            kept.keeper.round(frozenset())
+            kept.wait(10)
+    assert set(tried) == {0, 60, 120}
+    kept.wait(60)
+    kept.keeper.round(frozenset())
+    assert two.one("SELECT count(*) FROM unsettled") == 0

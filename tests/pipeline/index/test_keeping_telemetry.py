@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from msgspec.structs import replace
 
-from otel_bridge.pipeline.index import keeping, natives, settling
+from otel_bridge.pipeline.index import keeping, natives, settling, shipping
 from otel_bridge.pipeline.index.opening import reading
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.sources.native.records import NativeRecord, NativeSpan
@@ -134,7 +134,7 @@ def test_each_turn_is_held_back_anew(kept: Kept) -> None:
 
 
 def test_a_full_disk_is_no_fault_of_the_target(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though it is met while the target is waited for: it is asked nothing anew, and gets what waits."""
+    """Though it is met between two transactions: the target is asked nothing anew, and gets what waits."""
     kept.keeper.round(None)
     records = next(iter(native_records("2.1.329/basic").values()))
     append(path_of(kept), prompt("More", at=20), response("msg_2", at=21))
@@ -142,13 +142,19 @@ def test_a_full_disk_is_no_fault_of_the_target(kept: Kept, monkeypatch: pytest.M
         stored = threads.submit(kept.keeper.inbox.put, records, 5)
         while kept.keeper.inbox.is_empty:
             pass
-        monkeypatch.setattr(keeping.Keeper, "_take_in_telemetry", lambda _: False)
-        monkeypatch.setattr(natives, "add_native", _full)
-        kept.keeper.round({str(path_of(kept))})
+        with monkeypatch.context() as patched:
+            patched.setattr(keeping.Keeper, "_take_in_telemetry", lambda _: False)
+            patched.setattr(natives, "add_native", _full)
+            kept.keeper.round({str(path_of(kept))})
         assert not stored.result()
-    assert kept.said[0].startswith(f"cannot write the index {kept.world.path}: disk full")
     assert kept.targets == 1
     assert ids(kept.receiver.spans) == ids(exported(kept.world).spans)
+    kept.wait(30)
+    kept.keeper.round(None)
+    assert [sentence.partition(";")[0] for sentence in kept.said] == [
+        f"cannot write the index {kept.world.path}: disk full",
+        "the index is written again",
+    ]
 
 
 def _full(*_: object) -> int:
@@ -282,8 +288,11 @@ class CrowdedInbox(natives.Inbox):
 @pytest.mark.parametrize(
     ("numbers", "emptied"), [((0,), 0), ((3, 3), 1), ((16, 15, 16), 2), ((16, 40, 16, 1, 40), 4), ((16, 0), 1)]
 )
-def test_a_crowd_goes_before_other_work(kept: Kept, numbers: tuple[int, ...], emptied: int) -> None:
+def test_a_crowd_goes_before_other_work(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, numbers: tuple[int, ...], emptied: int
+) -> None:
     """While so many wait together, what they bring is stored again and again before anything else is done."""
+    monkeypatch.setattr(keeping, "_CROWDED_FOR_S", 60.0)
     kept.keeper.inbox = inbox = CrowdedInbox(*numbers)
     kept.keeper._store_telemetry()
     assert inbox.emptied == emptied
@@ -313,3 +322,43 @@ def test_what_is_ready_is_sent_while_rows_of_others_are_made(kept: Kept, monkeyp
     monkeypatch.setattr(keeping, "_SHIPS_EVERY_S", 0.0)
     put(kept, [record for records in native_records("2.1.329/turns").values() for record in records])
     assert sent[0] == 0 < sent[-1]
+
+
+def test_a_session_that_takes_long_is_put_together_seldom(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty times as long as it took is the least that passes in between, where that is more than five seconds."""
+    made = slowly(monkeypatch, settling._Settler, "_put_together", kept)
+    records = next(iter(native_records("2.1.329/basic").values()))
+    kept.world.now = (max(ended_ns(record) for record in records) - at_ns(0)) / 1e9 + 3600
+    began = kept.world.now
+    for number in range(36):
+        put(kept, [at_another_time(records[0], number)])
+        kept.keeper.round(frozenset())
+        kept.wait(1)
+    assert [at - began for at in made] == [0, 15, 30]
+
+
+def test_a_session_that_takes_long_is_sent_seldom(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Likewise; one that does not is sent as soon as there is something new."""
+    made = slowly(monkeypatch, shipping.Shipper, "_send", kept)
+    for number in range(36):
+        append(path_of(kept), prompt("More", at=100 + number), response(f"msg_{number}", at=100 + number))
+        kept.keeper.round(None)
+        kept.wait(1)
+    assert [at - made[0] for at in made] == [0, 15, 30]
+
+
+def slowly(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, kept: Kept) -> list[float]:
+    """Let a method take half a second of the processor's time; return when it was called."""
+    called: list[float] = []
+    spent_ns = 0
+    method = getattr(owner, name)
+
+    def take_long(*args: object, **options: object) -> object:
+        nonlocal spent_ns
+        called.append(kept.world.now)
+        spent_ns += 500_000_000
+        return method(*args, **options)
+
+    monkeypatch.setattr(owner, name, take_long)
+    monkeypatch.setattr(time, "thread_time_ns", lambda: spent_ns)
+    return called

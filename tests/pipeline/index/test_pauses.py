@@ -14,18 +14,19 @@ def at(pauses: Pauses, second: float) -> set[str]:
 
 
 def test_a_pause_is_thirty_times_as_long_as_the_work() -> None:
-    """Of each session, where several were worked on one after the other."""
+    """Each session has its own, whatever was worked on beside it."""
     pauses = Pauses(at_least_ns=5 * SECOND)
-    pauses.begin(["one", "two"], 100 * SECOND, 101 * SECOND)
-    assert at(pauses, 114) == {"one", "two"}
-    assert at(pauses, 115) == set()
+    pauses.begin({"long": SECOND, "short": SECOND // 2}, 100 * SECOND)
+    assert at(pauses, 114.9) == {"long", "short"}
+    assert at(pauses, 115) == at(pauses, 129.9) == {"long"}
+    assert at(pauses, 130) == set()
 
 
 @pytest.mark.parametrize(("work_s", "until_s"), [(0, 105), (0.1, 105), (10, 160)])
 def test_it_has_bounds(work_s: float, until_s: float) -> None:
     """Five seconds here, and never more than a minute."""
     pauses = Pauses(at_least_ns=5 * SECOND)
-    pauses.begin(["one"], 100 * SECOND, 100 * SECOND + round(work_s * SECOND))
+    pauses.begin({"one": round(work_s * SECOND)}, 100 * SECOND)
     assert at(pauses, until_s - 0.1) == {"one"}
     assert at(pauses, until_s) == set()
 
@@ -33,14 +34,20 @@ def test_it_has_bounds(work_s: float, until_s: float) -> None:
 def test_little_work_is_free() -> None:
     """Whoever is done at once is not kept waiting."""
     pauses = Pauses(at_least_ns=0, free_ns=SECOND)
-    pauses.begin(["quick"], 100 * SECOND, 100 * SECOND + SECOND - 1)
-    pauses.begin(["slow"], 100 * SECOND, 101 * SECOND)
-    pauses.begin([], 100 * SECOND, 200 * SECOND)
+    pauses.begin({"quick": SECOND - 1, "slow": SECOND}, 100 * SECOND)
     assert at(pauses, 100) == {"slow"}
+
+
+def test_a_session_can_be_held_as_long_as_any() -> None:
+    """However little work it was."""
+    pauses = Pauses(at_least_ns=0, free_ns=SECOND)
+    pauses.hold(["one"], 100 * SECOND)
+    assert at(pauses, 159.9) == {"one"}
+    assert at(pauses, 160) == set()
 
 
 def test_a_clock_that_is_set_back_ends_pauses() -> None:
     """Rather than to have them last until it is where it was."""
     pauses = Pauses(at_least_ns=5 * SECOND)
-    pauses.begin(["one"], 100_000 * SECOND, 100_000 * SECOND)
+    pauses.begin({"one": 0}, 100_000 * SECOND)
     assert at(pauses, 100) == set()

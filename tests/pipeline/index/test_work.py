@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from otel_bridge.pipeline.index import passes
+from otel_bridge.pipeline.index.settling import Settlement
 from otel_bridge.sources.transcript import lines as transcript_lines
 from tests.pipeline.index.world import BRANCH, World, append, write_family
 from tests.transcripts import (
@@ -141,7 +142,7 @@ def test_a_file_grown_line_by_line_keeps_few_chunks_and_is_not_written_again_too
 
     monkeypatch.setattr(passes.files, "add_chunk", adding)
     monkeypatch.setattr(passes.files, "merge_chunks", merging)
-    monkeypatch.setattr(passes, "settle", lambda *_, **__: [])  # rows are another matter
+    monkeypatch.setattr(passes, "settle", lambda *_, **__: Settlement())  # rows are another matter
     for number in range(1, 16**2 * 2):
         append(path, response(f"msg_{number}", at=number))
         world.update([path])
