@@ -68,14 +68,14 @@ def ship_pending(place: IndexPlace, library: Library, target: Target) -> ExportS
 
 def say_summary(summary: ExportSummary, places: Sequence[str], *, if_open: str = "") -> None:
     """Tell what was made and what became of it; ``if_open`` is what can be done about turns that were held back."""
-    accepted = summary.delivery.total
+    total = summary.delivery.total
     lines = [
         f"{summary.sessions:,} sessions, {summary.turns:,} turns, {summary.calls:,} model calls,"
         f" {summary.cost_usd:,.4f} USD" + (f" + {summary.unpriced_calls} unpriced" if summary.unpriced_calls else ""),
         f"{summary.spans:,} spans, {summary.events:,} events and {summary.data_points:,} data points"
         f" made for {', '.join(places)}:"
-        f" {accepted.accepted:,} accepted, {accepted.rejected:,} rejected, {accepted.undelivered:,} undelivered"
-        + (f", {accepted.skipped:,} skipped (no endpoint for them)" if accepted.skipped else ""),
+        f" {total.accepted:,} accepted, {total.rejected:,} rejected, {total.undelivered:,} undelivered"
+        + (f", {total.skipped:,} skipped (no endpoint for them)" if total.skipped else ""),
     ]
     if summary.open_turns:
         lines.append(f"{summary.open_turns:,} turns are still open and were held back{if_open}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from otel_bridge.client_env.variables import BETA_SWITCH, ENDPOINT, HEADERS, SWITCH
+from otel_bridge.client_env.variables import BETA_SWITCH, ENDPOINT, HEADERS, OTHER_BETA_SWITCH, SWITCH
 from otel_bridge.telemetry import Signal
 
 _OTLP = "OTEL_EXPORTER_OTLP_"
@@ -89,7 +89,7 @@ class ClientView:
     @property
     def is_beta(self) -> bool:
         """True if the client makes spans, by either name of the switch."""
-        return self.says(BETA_SWITCH) or self.says("ENABLE_ENHANCED_TELEMETRY_BETA")
+        return self.says(BETA_SWITCH) or self.says(OTHER_BETA_SWITCH)
 
     def exporter_variables(self) -> dict[str, str]:
         """Return the variables of the OTLP exporters."""
