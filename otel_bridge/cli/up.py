@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -26,6 +26,9 @@ from otel_bridge.serving.server import serve as start_server
 from otel_bridge.settings import environment, user_settings_path
 from otel_bridge.sinks.otlp.config import OtlpConfig
 from otel_bridge.telemetry import Signal
+
+if TYPE_CHECKING:
+    from otel_bridge.pipeline.client_layers import SpanSender
 
 _GRACE_S = 2.0
 """What is under way when we are asked to end was stored or refused by then."""
@@ -57,7 +60,7 @@ def command(*, keeping: Keeping, look_every_s: float, listening: Listening, addr
         ):
             say(f"health at {server.url}, metrics at {server.url}/metrics")
             if received is not None:
-                keeper.is_to_get_spans = _is_to_get_spans
+                keeper.is_to_get_spans = _client()
             yield
 
     run_service(keeping, command="up", look_every_s=look_every_s, serve=serve)
@@ -80,14 +83,11 @@ def _taking(
         yield received
 
 
-def _is_to_get_spans() -> bool:
-    """Tell whether the client's settings, which may change any moment, say that it sends spans."""
-    from otel_bridge.pipeline.client_layers import read_client
+def _client() -> SpanSender:
+    from otel_bridge.pipeline.client_layers import SpanSender
     from otel_bridge.pipeline.client_settings import managed_settings_path
 
-    env = environment()
-    client = read_client(env, user=user_settings_path(env), managed=managed_settings_path(), project=Path())
-    return client.view.sends_spans
+    return SpanSender(environment(), user=user_settings_path(environment()), managed=managed_settings_path())
 
 
 def _into(keeping: Keeping, keeper: Keeper) -> Callable[[Intake | None], Intake]:

@@ -35,12 +35,29 @@ class Client(Struct, frozen=True):
 def read_client(env: Mapping[str, str], *, user: Path, managed: Path, project: Path) -> Client:
     """Read the environment and all settings files that a client started in a folder would read."""
     unreadable: list[Check] = []
-    environment = Layer("the environment", {name: env[name] for name in env if name.startswith(_PREFIXES)})
-    own = list(_layers([user], unreadable))
-    above = list(_layers(_managed_files(managed), unreadable, is_managed=True))
+    view = _view(env, user, managed, unreadable)
     files = [project / ".claude" / name for name in ("settings.json", "settings.local.json")]
-    projects = list(_layers([file for file in files if file.resolve() != user.resolve()], unreadable))
-    return Client(ClientView([environment, *own, *above]), tuple(projects), tuple(unreadable))
+    projects = list(_layers([file for file in files if not _is_same(file, user)], unreadable))
+    return Client(view, tuple(projects), tuple(unreadable))
+
+
+class SpanSender:
+    """Tells whether a client sends spans by its settings, which may change any moment; they are read when they do."""
+
+    def __init__(self, env: Mapping[str, str], *, user: Path, managed: Path) -> None:
+        self._env = env
+        self._user = user
+        self._managed = managed
+        self._stamps: list[tuple[int, int, int] | None] | None = None
+        self._sends_spans = False
+
+    def __call__(self) -> bool:
+        """Tell whether it does. Settings that cannot be read say nothing."""
+        stamps = [_stamp(path) for path in (self._user, *_managed_files(self._managed))]
+        if stamps != self._stamps:
+            self._stamps = stamps
+            self._sends_spans = _view(self._env, self._user, self._managed, []).sends_spans
+        return self._sends_spans
 
 
 def check_client(client: Client) -> list[Check]:
@@ -62,6 +79,28 @@ def client_ways(env: Mapping[str, str], view: ClientView) -> dict[Signal, OtlpCo
         with suppress(UsageError):
             ways[signal] = otlp_config(told, signal)
     return ways
+
+
+def _view(env: Mapping[str, str], user: Path, managed: Path, unreadable: list[Check]) -> ClientView:
+    environment = Layer("the environment", {name: env[name] for name in env if name.startswith(_PREFIXES)})
+    own = _layers([user], unreadable)
+    return ClientView([environment, *own, *_layers(_managed_files(managed), unreadable, is_managed=True)])
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Return what differs when a file was written."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _managed_files(managed: Path) -> list[Path]:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from stat import S_IMODE
+from stat import S_IMODE, S_ISREG
 
 from otel_bridge.errors import UsageError
 from otel_bridge.output import write_whole
@@ -18,9 +18,11 @@ class SettingsFile:
     """A settings file as it was found; links are followed."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path.resolve()
+        self.path = _resolved(path)
         self.has_folder = True
         try:
+            if not S_ISREG(self.path.stat().st_mode):
+                raise OSError(errno.EINVAL, "not a regular file")
             data = self.path.read_bytes()
             self.exists = True
         except FileNotFoundError:
@@ -61,6 +63,13 @@ class SettingsFile:
     def _leave_folder(self) -> None:
         with suppress(OSError):
             self.path.parent.rmdir()
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except RuntimeError:  # a loop of links, up to Python 3.12
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
 
 
 @contextmanager

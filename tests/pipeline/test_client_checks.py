@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,10 @@ from otel_bridge.client_env.formats import settings_env
 from otel_bridge.client_env.places import Place, destination
 from otel_bridge.client_env.variables import client_variables
 from otel_bridge.client_env.view import ClientView, Layer
+from otel_bridge.pipeline import client_layers
 from otel_bridge.pipeline.checks import FAILED, OK, WARNING, Check
 from otel_bridge.pipeline.client_checks import judge_client, judge_project
-from otel_bridge.pipeline.client_layers import check_client, client_ways, read_client
+from otel_bridge.pipeline.client_layers import SpanSender, check_client, client_ways, read_client
 
 GOOD = settings_env(client_variables(Place.LAPTOP, destination(None, None)))
 REMOTE = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://otel.example.com"}
@@ -161,3 +164,42 @@ def test_spans_are_sent_where_telemetry_the_beta_and_their_exporter_are_on(switc
     assert ClientView([Layer("here", needed)]).sends_spans
     for name in needed:
         assert not ClientView([Layer("here", needed | {name: ""})]).sends_spans
+
+
+def test_whether_spans_are_sent_is_read_again_when_settings_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And only then: somebody asks four times a second."""
+    user, managed = tmp_path / "settings.json", tmp_path / "managed" / "managed-settings.json"
+    sends_spans, read = SpanSender({}, user=user, managed=managed), list[Path]()
+
+    class Counted(client_layers.SettingsFile):
+        def __init__(self, path: Path) -> None:
+            read.append(path)
+            super().__init__(path)
+
+    monkeypatch.setattr(client_layers, "SettingsFile", Counted)
+    assert [sends_spans() for _ in range(3)] == [False] * 3
+    user.write_text(json.dumps({"env": GOOD}))
+    assert [sends_spans() for _ in range(3)] == [True] * 3
+    managed.parent.mkdir()
+    managed.write_text(json.dumps({"env": {"OTEL_TRACES_EXPORTER": "none"}}))
+    assert [sends_spans() for _ in range(3)] == [False] * 3
+    assert Counter(read) == {user: 3, managed: 3}
+
+
+@pytest.mark.parametrize("kind", ["loop", "fifo", "directory", "broken"])
+def test_settings_that_cannot_be_read_say_nothing(tmp_path: Path, kind: str) -> None:
+    """Whoever asks is not kept waiting, and does not end."""
+    user = tmp_path / "settings.json"
+    match kind:
+        case "loop":
+            user.symlink_to(user)
+        case "fifo":
+            os.mkfifo(user)
+        case "directory":
+            user.mkdir()
+        case _:
+            user.write_bytes(b"\xff{")
+    assert not SpanSender({}, user=user, managed=tmp_path / "none.json")()
+    assert read_client({}, user=user, managed=tmp_path / "none.json", project=tmp_path).unreadable

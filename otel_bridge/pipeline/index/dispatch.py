@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Collection
+from functools import partial
 
 from msgspec import Struct
 
+from otel_bridge.model import Session
 from otel_bridge.pipeline.export import ExportSummary
 from otel_bridge.pipeline.index.arrivals import SPANS_WITHIN_NS
+from otel_bridge.pipeline.index.as_sent import is_told
 from otel_bridge.pipeline.index.ledger import Ledger
 from otel_bridge.pipeline.index.pauses import Pauses
 from otel_bridge.pipeline.index.place import IndexPlace
@@ -46,6 +49,10 @@ class Expected(Struct, frozen=True):
     """The client sends spans: of each turn that is just over. Else of those of sessions that telemetry has told of."""
     of_begun: Collection[str] = ()
     """Telemetry of these sessions began to come a moment ago, whenever it was made."""
+
+
+def _awaits(expected: Expected, session: Session) -> bool:
+    return expected.of_any or is_told(session)
 
 
 class Dispatcher:
@@ -147,14 +154,17 @@ class Dispatcher:
         idle = ledger.idle_sessions(shipper.options.idle_ns, now_ns)
         just_over = ledger.just_over_sessions(now_ns - SPANS_WITHIN_NS, all_of_them=expected.of_any)
         awaited = just_over.union(expected.of_begun)
-        self._awaited_ns = {session_id: self._awaited_ns.get(session_id, now_ns) for session_id in awaited}
+        self._awaited_ns = {
+            session_id: min(self._awaited_ns.get(session_id, now_ns), now_ns)  # the clock may have been set back
+            for session_id in awaited
+        }
         held = {session_id for session_id, since_ns in self._awaited_ns.items() if now_ns - since_ns < SPANS_WITHIN_NS}
         held.update(self._pauses.at(now_ns))
         due = dict.fromkeys(session_id for session_id in (*ledger.pending(now_ns), *idle) if session_id not in held)
         if not due:
             return None
         waiting = deque(due)
-        shipment = shipper.send_some(waiting, idle, held_back=just_over, between=meanwhile)
+        shipment = shipper.send_some(waiting, idle, awaits=partial(_awaits, expected), between=meanwhile)
         self._pauses.begin(shipment.work_ns, self._clock())
         self._pauses.hold([fault.session_id for fault in shipment.faults], self._clock())
         for session_id in shipment.work_ns:  # its next turn is waited for anew

@@ -281,9 +281,11 @@ class Keeper:
         self._tell_faults(summary.faults)
         for rejection in summary.delivery.rejections[:3]:
             self._notify(f"rejected {rejection.item}: {rejection.reason}")
-        if summary.delivery.total.undelivered:
+        answered = summary.delivery.total
+        if answered.undelivered:
             sentence = "; ".join(summary.delivery.failures) or "not everything was taken"
             self.troubles.begin(_TARGET, sentence, over=_TAKEN_AGAIN)
-        else:
-            self._is_dirty = self.dispatcher.pending > 0
+            return
+        self._is_dirty = self.dispatcher.pending > 0
+        if answered.accepted or answered.rejected or not self._is_dirty:  # else nobody was asked
             self.troubles.end(_TARGET)

@@ -108,23 +108,22 @@ class Shipper:
         session_ids: deque[str],
         idle: Collection[str] = (),
         *,
-        held_back: Collection[str] = (),
+        awaits: Callable[[Session], bool] = lambda _: False,
         between: Callable[[], object] = lambda: None,
     ) -> Shipment:
         """Take sessions from the left and send what the targets lack of them, until it is enough at once.
 
-        Of sessions ``held_back`` turns that are just over are left for later. ``between`` is called after each session,
-        and may store telemetry.
+        Turns that are just over are left for later where a session ``awaits`` the client's spans. ``between`` is called
+        after each session, and may store telemetry.
         """
         shipment = Shipment(sink := self._open_sink(self._ledger.settle), self._ledger)
         try:
             items = 0
             while session_ids and items < _ITEMS_AT_ONCE:
-                session_id = session_ids[0]
-                is_idle, is_held_back = session_id in idle, session_id in held_back
+                session_id, is_idle = session_ids[0], session_ids[0] in idle
                 started_ns = time.thread_time_ns()
                 try:
-                    items += self._send(session_id, sink, shipment.summary, is_idle=is_idle, is_held_back=is_held_back)
+                    items += self._send(session_id, sink, shipment.summary, is_idle=is_idle, awaits=awaits)
                 except NO_SESSIONS_FAULT:
                     raise
                 except Exception as error:
@@ -137,7 +136,15 @@ class Shipper:
             raise
         return shipment
 
-    def _send(self, session_id: str, sink: Sink, summary: ExportSummary, *, is_idle: bool, is_held_back: bool) -> int:
+    def _send(
+        self,
+        session_id: str,
+        sink: Sink,
+        summary: ExportSummary,
+        *,
+        is_idle: bool,
+        awaits: Callable[[Session], bool],
+    ) -> int:
         """Hand over what the targets lack of a session and return the number of items."""
         signals = [
             signal
@@ -152,7 +159,7 @@ class Shipper:
                 self._ledger.end(signal, session_id)
             return 0
         options = self.options.convert
-        named = self._without_last_turns(session) if is_held_back else session
+        named = self._without_last_turns(session) if awaits(session) else session
         count_session(summary, named, include_open=options.include_open)
         items = 0
         for signal in signals:

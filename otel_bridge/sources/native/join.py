@@ -132,12 +132,16 @@ class _Join:
             told = merged.reported or ReportedTurn()
             merged = structs.replace(merged, reported=structs.replace(told, spans=(*told.spans, *extra.spans)))
         recorded = tuple(map(self._call, turn.calls))
+        agents = (*map(self._agent, turn.agents), *extra.agents)
+        if native is not None and turn.end_reason == "open" and native.end_reason == "end_turn":
+            is_complete = all(agent.is_complete for agent in agents)
+            merged = structs.replace(merged, end_reason=native.end_reason, is_complete=is_complete)
         return structs.replace(
             merged,
             started_ns=min([turn.started_ns, *(call.started_ns for call in recorded)]),
             ended_ns=max([turn.ended_ns, *(call.ended_ns for call in recorded)]),
             calls=in_order(recorded, extra.calls.get(MAIN_LANE, [])),
-            agents=(*map(self._agent, turn.agents), *extra.agents),
+            agents=agents,
             late_tool_calls=(*map(self._tool, turn.late_tool_calls), *extra.tools),
         )
 
