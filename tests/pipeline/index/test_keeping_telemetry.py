@@ -16,7 +16,7 @@ from otel_bridge.sources.native.records import NativeRecord, NativeSpan
 from otel_bridge.telemetry import Span
 from tests.native import native_records
 from tests.pipeline.index.keeper import Kept, path_of, put
-from tests.pipeline.index.receiver import LOST, exported, ids
+from tests.pipeline.index.receiver import LOST, TAKEN, exported, ids
 from tests.pipeline.index.world import World, append
 from tests.transcripts import SID, ask, at_ns, prompt, response, session_file, tool_use
 
@@ -99,6 +99,37 @@ def test_what_was_kept_for_a_while_comes_in_any_order(kept: Kept) -> None:
     kept.keeper.round(frozenset())
     sent = {span.span_id for span in spans_of(kept, records[0].session_id)}
     assert {span.span_id for span in spans} <= sent
+
+
+def test_a_clock_that_is_set_back_holds_nothing_back_for_longer(kept: Kept) -> None:
+    """A turn that is awaited then is sent ten seconds later all the same."""
+    records = next(iter(native_records("2.1.329/basic").values()))
+    kept.world.now = (max(ended_ns(record) for record in records) - at_ns(0)) / 1e9 + 1
+    put(kept, records)
+    kept.keeper.round(frozenset())
+    kept.wait(-3600)
+    for seconds in (0, 9):
+        kept.wait(seconds)
+        kept.keeper.round(frozenset())
+        assert spans_of(kept, records[0].session_id) == []
+    kept.wait(1)
+    kept.keeper.round(frozenset())
+    assert spans_of(kept, records[0].session_id)
+
+
+def test_a_target_that_was_not_asked_has_not_answered(kept: Kept) -> None:
+    """While all that waits for it is held back, it is as far away as before."""
+    kept.receiver.fate = lambda _: LOST
+    kept.keeper.round(None)
+    kept.keeper.dispatcher._pauses.hold([SID], at_ns(kept.world.now))
+    for _ in range(5):
+        kept.wait(10)
+        kept.keeper.round(None)
+    assert len(kept.said) == 1
+    kept.receiver.fate = lambda _: TAKEN
+    kept.wait(30)
+    kept.keeper.round(None)
+    assert kept.said[1:] == ["the target takes data again"]
 
 
 def test_of_a_client_that_is_set_up_to_send_spans_they_are_waited_for(kept: Kept) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -332,3 +333,18 @@ def test_progress_is_told_in_sessions(busy: World) -> None:
     shipper = Shipper(busy.library(), ledger, Receiver().open, options, now_ns=at_ns(FAR_FUTURE_S))
     shipper.ship(ledger.pending(at_ns(busy.now)), progress=lambda *done: told.append(done))
     assert told == [(3, 3)]
+
+
+def test_turns_that_are_just_over_wait_for_the_clients_spans(world: World) -> None:
+    """As the session itself says, whatever its rows do; what is sent of it counts on, and nothing is noted as all."""
+    session_file(world.root, SID, prompt(), response("msg_1", at=1), prompt("More", at=20), response("msg_2", at=21))
+    world.now = 26
+    world.update()
+    receiver, ledger = Receiver(), Ledger(world.connection, PLACES)
+    options = ShipOptions(ConvertOptions(), tuple(PLACES))
+    for now, spans in ((26, 2), (31, 4)):
+        shipper = Shipper(world.library(), ledger, receiver.open, options, now_ns=at_ns(now))
+        shipper.send_some(deque(ledger.pending(at_ns(now))), awaits=lambda _: True).finish()
+        assert len(receiver.spans) == spans
+    assert ids(receiver.spans) == ids(exported(world).spans)
+    assert ledger.pending(at_ns(31)) == []

@@ -16,7 +16,7 @@ from otel_bridge.prices import price_call
 from otel_bridge.sources.native.assemble.session import native_session
 from otel_bridge.sources.native.join import join_session, seats
 from otel_bridge.sources.native.match import call_pairs, tool_pairs
-from otel_bridge.sources.native.records import ApiRequest, NativeRecord, UserPrompt
+from otel_bridge.sources.native.records import ApiRequest, NativeRecord, NativeSpan, UserPrompt
 from tests.captures import FAR_FUTURE_NS, RUNS, read_sessions, unpack_transcripts
 from tests.client_habits import STEPS
 from tests.conformance.judge import judge
@@ -253,3 +253,16 @@ def without_agents(session: Session) -> Session:
 def agents(session: Session) -> dict[str, tuple[str, list[str]]]:
     found = [(tool.id, tool.agent) for tool in session.tool_calls() if tool.agent is not None]
     return {tool_id: (agent.id, [call.key for call in agent.calls]) for tool_id, agent in found}
+
+
+@pytest.mark.parametrize("run", ["2.1.50/basic", "2.1.50/turns"])
+def test_a_turn_is_over_when_the_client_says_so(run: str, transcripts: dict[str, dict[str, Session]]) -> None:
+    """By the span of the prompt, which ends with it: transcripts of old clients do not tell."""
+    for recorded in transcripts[run].values():
+        records = native_records(run)[recorded.id]
+        last = structs.replace(recorded.turns[-1], end_reason="open", is_complete=False)
+        going_on = structs.replace(recorded, turns=(*recorded.turns[:-1], last))
+        told = join(going_on, records).turns[-1]
+        assert (told.end_reason, told.is_complete) == ("end_turn", True)
+        silent = [one for one in records if not isinstance(one, NativeSpan)]
+        assert not join(going_on, silent).turns[-1].is_complete
