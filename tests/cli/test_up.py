@@ -23,7 +23,7 @@ from tests.cli.commands import environment_of, run
 from tests.native import log_requests, trace_requests
 from tests.otlp_server import ACCEPT, Received, RecordingServer, Reply
 from tests.stack.otlp import Answer, send_http
-from tests.transcripts import SID, at_ns, dump, prompt, response, session_file
+from tests.transcripts import OTHER, SID, at_ns, dump, prompt, response, session_file
 from tools.stack.servers import free_port
 
 pytestmark = pytest.mark.slow
@@ -168,16 +168,16 @@ def test_a_receiver_that_comes_late_gets_what_it_knows(tmp_path: Path, transcrip
 def test_a_client_that_is_set_up_to_send_spans_is_waited_for(tmp_path: Path, transcript: Path) -> None:
     """Even before the first one has come, a turn that is just over waits for them."""
     assert run("env", "--write", "user", home=tmp_path).returncode == 0
-    now = time.time() - at_ns(0) / 1e9
-    transcript.write_bytes(b"")
-    session_file(tmp_path / "projects", SID, prompt(at=now - 2), response("msg_1", at=now - 1))
     with (
         RecordingServer("http/protobuf") as server,
         up(tmp_path, tmp_path / "data", "--grpc", "none", "--http", "127.0.0.1:0", "--endpoint", server.endpoint),
     ):
-        time.sleep(3)
-        assert server.span_ids() == []
         until(lambda: len(server.span_ids()) == 2)
+        now = time.time() - at_ns(0) / 1e9
+        session_file(tmp_path / "projects", OTHER, prompt(at=now - 1), response("msg_2", at=now))
+        time.sleep(3)
+        assert len(server.span_ids()) == 2
+        until(lambda: len(server.span_ids()) == 4)
 
 
 def test_a_port_in_use_is_named(tmp_path: Path, transcript: Path) -> None:
