@@ -32,7 +32,7 @@ _SHIPS_EVERY_S = 2.0
 
 _CROWD = 16
 """So many requests that wait together are more than the processor can do beside other work."""
-_CROWDED_FOR_S = 0.1
+_CROWDED_FOR_S = 0.25
 """So long it does nothing else then: who is refused comes again, what rows are made of waits on the disk."""
 _GATHERS_FOR_S = 0.02
 """So long those who come next gather, to be stored together."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -114,12 +114,11 @@ class Attributes:
             self._reject(name)
         return truth
 
-    def scalars(self, names: Iterable[str]) -> dict[str, Scalar]:
+    def scalars(self, names: Collection[str]) -> dict[str, Scalar]:
         """Return those of the named attributes that were sent as a word, a number, or yes or no."""
         found: dict[str, Scalar] = {}
-        for name in names:
-            value = self._values.get(name)
-            if value is None:
+        for name, value in self._values.items():
+            if name not in names:
                 continue
             kind = value.WhichOneof("value")
             if kind == "string_value" and (text := value.string_value[:MAX_TEXT]):

@@ -22,15 +22,25 @@ from otel_bridge.sources.native.records import AnyEvent, NativeRecord, NativeSpa
 from otel_bridge.sources.native.values import Attributes
 
 SCOPE = "com.anthropic.claude_code"
-SPAN_ATTRIBUTES = (
-    *("duration_ms", "agent_id", "parent_agent_id", "workflow.run_id", "workflow.name"),
-    *("user_prompt_length", "interaction.sequence", "parent.source"),
-    *("model", "llm_request.context", "query_source", "query_source_safe", "speed", "effort"),
-    *("ttft_ms", "first_content_ms", "input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens"),
-    *("request_id", "attempt", "success", "status_code", "error.type", "error_class", "stop_reason"),
-    *("tool_name", "tool_use_id", "subagent_type", "skill_name", "anthropic.mcp.server.name", "bash_argv0"),
-    *("result_tokens", "decision", "source"),
-    *("hook_event", "hook_name", "num_hooks", "num_success", "num_blocking", "num_non_blocking_error", "num_cancelled"),
+SPAN_ATTRIBUTES = frozenset(
+    {
+        *("duration_ms", "agent_id", "parent_agent_id", "workflow.run_id", "workflow.name"),
+        *("user_prompt_length", "interaction.sequence", "parent.source"),
+        *("model", "llm_request.context", "query_source", "query_source_safe", "speed", "effort"),
+        *("ttft_ms", "first_content_ms", "input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens"),
+        *("request_id", "attempt", "success", "status_code", "error.type", "error_class", "stop_reason"),
+        *("tool_name", "tool_use_id", "subagent_type", "skill_name", "anthropic.mcp.server.name", "bash_argv0"),
+        *("result_tokens", "decision", "source"),
+        *(
+            "hook_event",
+            "hook_name",
+            "num_hooks",
+            "num_success",
+            "num_blocking",
+            "num_non_blocking_error",
+            "num_cancelled",
+        ),
+    }
 )
 """What is kept of spans: words and numbers, no text that a person or a tool wrote."""
 ORIGINAL_ATTRIBUTES = ("bash_command_class",)
