@@ -97,7 +97,7 @@ def index_files(
         for batch in _batches(_readings(plan.jobs, place, now_ns, options), plan.jobs, progress):
             _write(connection, batch, report, now_ns)
     faulty = {fault.session_id for fault in report.faults}
-    made = [job.session_id for job in plan.jobs if job.is_new and job.session_id not in faulty]
+    made = [job.session_id for job in plan.jobs if job.stands_alone and job.session_id not in faulty]
     held = set(held).difference(job.session_id for job in plan.jobs)
     settlement = settle(place, now_ns=now_ns, made=made, workers=options.workers, held=held, between=between)
     report.sessions, report.work_ns = settlement.sessions, settlement.work_ns

@@ -1,14 +1,18 @@
-"""Which files have to be read, and from where on: what is on disk beside what was read (I/O: looks, opens nothing)."""
+"""Which files have to be read, and from where on: what is on disk beside what was read (I/O).
+
+Files are looked at; only new sessions are opened, to see whether some begin alike.
+"""
 
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from msgspec import Struct, field
 
-from otel_bridge.sources.transcript.discover import SessionFiles, TranscriptFile
+from otel_bridge.sources.transcript.discover import SessionFiles, TranscriptFile, first_uuid
 from otel_bridge.sources.transcript.growth import START, Checkpoint
 from otel_bridge.store.files import StoredFile
 
@@ -45,7 +49,14 @@ class SessionJob(Struct):
     session_id: str
     files: list[FileJob]
     is_new: bool
-    """Nothing is stored of the session: it can be put together from these files alone."""
+    """Nothing is stored of the session."""
+    has_twin: bool = False
+    """Another new session begins with the same record: one is a copy of the other as far as it goes."""
+
+    @property
+    def stands_alone(self) -> bool:
+        """True where the session can be put together from these files alone, as far as is known before reading them."""
+        return self.is_new and not self.has_twin
 
     @property
     def size_bytes(self) -> int:
@@ -80,7 +91,20 @@ def make_plan(sessions: Sequence[SessionFiles], stored: Iterable[StoredFile], pr
         if jobs:
             plan.jobs.append(SessionJob(session.session_id, jobs, session.session_id not in known_sessions))
     plan.gone = [file for file in missing if file.is_present]
+    _find_twins([job for job in plan.jobs if job.is_new])
     return plan
+
+
+def _find_twins(new: list[SessionJob]) -> None:
+    """Mark the sessions that wait for each other; those that are not found out here are put together twice."""
+    alike: dict[bytes, list[SessionJob]] = defaultdict(list)
+    for job in new if len(new) > 1 else ():
+        beginning = first_uuid(job.files[0].file)
+        if beginning is not None:
+            alike[beginning].append(job)
+    for jobs in alike.values():
+        for job in jobs if len(jobs) > 1 else ():
+            job.has_twin = True
 
 
 def _job(file: TranscriptFile, stored: StoredFile | None, movable: _Movable) -> FileJob | None:

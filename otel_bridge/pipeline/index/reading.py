@@ -70,7 +70,7 @@ class SessionReading(Struct):
     files: list[FileReading]
     user_name: str | None = None
     rows: SessionRows | None = None
-    """Of a new session: what it is as long as it has no relatives."""
+    """Of a session that stands alone: what it is as long as it has no relatives."""
     texts: dict[str, str] = field(default_factory=dict)
     """What it can be found by as a whole (``session_texts``)."""
     started_ns: int = 0
@@ -79,18 +79,18 @@ class SessionReading(Struct):
 
 
 def read_session(job: SessionJob, *, stretches_of: StretchesOf, now_ns: int, with_answers: bool) -> SessionReading:
-    """Read the files of a session; put it together if it is new. A file that cannot be read is a problem of its own."""
+    """Read the files of a session; put it together if it stands alone. A file that cannot be read is a problem."""
     sorter, total = LaneSorter(job.session_id), LineAccount()
     reading = SessionReading(job, [], user_of(job.files[0].file))
     for file_job in job.files:
         extract = _read_file(file_job, reading, stretches_of, with_answers=with_answers)
-        if job.is_new:
+        if job.stands_alone:
             read = reading.files[-1]
             meta = None if read.meta is None else read_agent_meta(read.meta, file_job.file, total)
             sorter.add(extract, file_job.file.agent_id, meta)
             total.add(read.account)
             total.add(read.tail_account)
-    if job.is_new:
+    if job.stands_alone:
         paths = tuple(sorted(file_job.file.path for file_job in job.files))
         _put_together(reading, SessionParts(sorter, total, paths), now_ns)
     return reading

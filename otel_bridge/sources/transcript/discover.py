@@ -21,6 +21,8 @@ from otel_bridge.errors import NotFoundError
 _UUID_AT_END = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", re.IGNORECASE)
 _SESSION_ID = re.compile(rb'"sessionId"\s*:\s*"([^"]+)"')
 _PEEK_BYTES = 1 << 16
+_FIRST_UUID = re.compile(rb'"uuid"\s*:\s*"([^"]+)"')
+_FIRST_UUID_BYTES = 1 << 14
 _AGENT = "agent-"
 _NOT_TRANSCRIPTS = frozenset({"journal.jsonl", "history.jsonl"})
 """A workflow run's journal and the prompt history: neither has usage."""
@@ -111,6 +113,16 @@ def _sessions(found: Iterable[tuple[str, os.stat_result]], known: Mapping[str, s
         for identity, (path, status) in candidates.items()
         for session_id, agent_id in _whose(path, known)
     )
+
+
+def first_uuid(file: TranscriptFile) -> bytes | None:
+    """Return the first uuid in a file, with which copies of its history begin too; ``None`` where none is near."""
+    try:
+        with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123
+            found = _FIRST_UUID.search(stream.read(_FIRST_UUID_BYTES))
+    except OSError:
+        return None
+    return found[1] if found else None
 
 
 def as_text(name: str) -> str:

@@ -10,7 +10,7 @@ from otel_bridge.pipeline.index.plan import DATA_VERSION, Plan, make_plan
 from otel_bridge.sources.transcript.discover import discover_sessions
 from otel_bridge.sources.transcript.growth import START, Checkpoint
 from otel_bridge.store.files import all_files
-from tests.pipeline.index.world import World, append, touch
+from tests.pipeline.index.world import World, append, touch, write_family
 from tests.transcripts import FORK, OTHER, SID, agent_file, prompt, response, session_file
 
 AGENT = "a1"
@@ -44,6 +44,16 @@ def read_paths(plan: Plan) -> list[str]:
 def test_what_looks_as_it_did_is_not_read(known: World) -> None:
     """Size, time and inode tell, and the meta file's time."""
     assert plan_of(known) == Plan()
+
+
+def test_new_sessions_that_begin_alike_do_not_stand_alone(world: World) -> None:
+    """One is a copy of the other; which of them is known when both are read. A file that is gone by now is no copy."""
+    write_family(world)
+    sessions = discover_sessions([world.projects])
+    jobs = make_plan(sessions, [], {}).jobs
+    assert {job.session_id: job.stands_alone for job in jobs} == {SID: False, FORK: False, OTHER: True}
+    (world.root / "projects").rename(world.root / "elsewhere")
+    assert all(job.stands_alone for job in make_plan(sessions, [], {}).jobs)
 
 
 def in_place(path: Path) -> None:

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from otel_bridge.model import Session
+from otel_bridge.pipeline.index import reading, settling
 from otel_bridge.pipeline.index.settling import settle
 from otel_bridge.store import kinship
+from otel_bridge.store.rows import SessionRows, session_rows
 from tests.pipeline.index.world import World, all_rows, append, assert_same_rows, touch
 from tests.transcripts import (
     FORK,
@@ -140,6 +143,18 @@ def test_a_link_in_another_project_says_nothing(world: World) -> None:
 # --- forks -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def family(world: World) -> World:
+    """Return a world of a session and forty forks of it, none of them settled."""
+    history = on_branch(1)
+    session_file(world.root, SID, queue_operation(at=0), *history)
+    for number in range(40):
+        at = 1000 + number
+        own = [queue_operation(at=at), prompt(at=at), response(f"msg_f{number}", at=at)]
+        session_file(world.root, f"{number:08x}{FORK[8:]}", *fork_2_1_181(history), *own)
+    return world
+
+
 def test_a_fork_found_first_gives_its_calls_to_the_origin_found_later(world: World) -> None:
     """The rows of both are made anew."""
     history = on_branch(1)
@@ -152,6 +167,21 @@ def test_a_fork_found_first_gives_its_calls_to_the_origin_found_later(world: Wor
     assert dict(world.connection.execute("SELECT session_id, calls FROM sessions")) == {SID: 1, FORK: 1}
     assert world.one("SELECT forked_from FROM sessions WHERE session_id = ?", FORK) == SID
     world.check()
+
+
+def test_a_history_and_its_copies_are_put_together_once(family: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They begin alike, so that none of them is put together before it is known what the others have."""
+    made: list[str] = []
+
+    def counted(session: Session, **options: Any) -> SessionRows:
+        made.append(session.id)
+        return session_rows(session, **options)
+
+    for module in (reading, settling):
+        monkeypatch.setattr(module, "session_rows", counted)
+    family.update()
+    assert sorted(made) == kinship.stored_ids(family.connection)
+    family.check()
 
 
 def test_a_session_of_its_own_has_nothing_else_settled(world: World) -> None:
@@ -262,18 +292,6 @@ def test_a_look_at_a_turn_that_may_be_over_writes_nothing_if_it_is_not(world: Wo
 # --- an end in between -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def family(world: World) -> World:
-    """Return a world of a session and forty forks of it, none of them settled."""
-    history = on_branch(1)
-    session_file(world.root, SID, queue_operation(at=0), *history)
-    for number in range(40):
-        at = 1000 + number
-        own = [queue_operation(at=at), prompt(at=at), response(f"msg_f{number}", at=at)]
-        session_file(world.root, f"{number:08x}{FORK[8:]}", *fork_2_1_181(history), *own)
-    return world
-
-
 def test_workers_settle_what_one_process_settles(family: World) -> None:
     """To the same rows, and they tell of the same sessions."""
     family.update()
@@ -283,11 +301,7 @@ def test_workers_settle_what_one_process_settles(family: World) -> None:
     settled = settle(family.place, now_ns=at_ns(family.now), workers=2)
     assert settled.sessions == kinship.stored_ids(family.connection)
     assert_same_rows(all_rows(family.connection), before)
-    after = revisions(family)
-    assert (after.pop(SID), set(after.values())) == (
-        2,
-        {3},
-    )  # the forks' rows had been made anew without what is not theirs
+    assert set(revisions(family).values()) == {3}  # found, put together when all were read, and made anew here
 
 
 def test_a_session_without_relatives_made_just_now_is_not_made_again(world: World) -> None:
