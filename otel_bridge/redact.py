@@ -108,8 +108,8 @@ RULES = (
 )
 """Tried in this order: what has a shape of its own is named by it, what only its label gives away comes last."""
 
-_GATES = ("_", "-", ".", ":", "")
-"""Characters that many cues have and many texts have not; every text has the last one."""
+_GATES = (*"zqjx_:.-wkb", "")
+"""Characters that cues have and many texts have not, the rarest first; every text has the last one."""
 
 
 def _cues_by_gate() -> Iterator[tuple[str, list[tuple[str, list[int]]]]]:
