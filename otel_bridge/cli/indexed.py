@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,13 +17,15 @@ from otel_bridge.cli.printable import say
 from otel_bridge.cli.progress import progress_bars
 from otel_bridge.errors import BusyError, NotFoundError, StoreError
 from otel_bridge.pipeline.index.opening import is_damage, reading, repair, writing
-from otel_bridge.pipeline.index.passes import IndexOptions, PassReport, index_files
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.settings import data_folder, environment, present_roots, worker_count
 from otel_bridge.sources.transcript.discover import discover_sessions
 from otel_bridge.store.database import FILE_NAME, is_blank
 from otel_bridge.store.pruning import pruned_sessions
 from otel_bridge.store.refusals import refusal
+
+if TYPE_CHECKING:
+    from otel_bridge.pipeline.index.passes import IndexOptions, PassReport
 
 SAMPLES_FILE_NAME = "samples.sqlite3"
 """Samples have an index of their own: they never mix with what somebody did."""
@@ -140,6 +143,8 @@ def writer(source: Source, *, command: str, wait_s: float = 0) -> Iterator[Index
 
 def first_pass(place: IndexPlace, roots: Sequence[Path], options: IndexOptions) -> PassReport:
     """Bring an open index up to date, with a bar on stderr where that takes a while, and tell what went wrong in it."""
+    from otel_bridge.pipeline.index.passes import index_files
+
     with progress_bars("indexing") as (set_progress,):
         report = index_files(place, roots, now_ns=time.time_ns(), options=options, progress=set_progress)
     for fault in report.faults:
@@ -162,6 +167,8 @@ def _in_turn(source: Source, command: str, wait_s: float) -> Iterator[IndexPlace
 
 
 def _bring_up_to_date(source: Source, stack: ExitStack) -> None:
+    from otel_bridge.pipeline.index.passes import IndexOptions
+
     options = IndexOptions(worker_count())
     try:
         index_now(source, command="sync", options=options)

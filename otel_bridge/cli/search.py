@@ -15,6 +15,9 @@ from otel_bridge.cli.zones import time_ns_of, zone_of, zone_option
 from otel_bridge.store.search import search_texts
 from otel_bridge.store.texts import KINDS
 
+_MARKS = ("\x02", "\x03")
+"""Put around the words found: no text that is shown has these characters."""
+
 
 @click.command("search", epilog='Example: otel-bridge search "rate limit" --kind prompt --since 4w')
 @click.argument("words", nargs=-1, required=True, metavar="TEXT...")
@@ -50,8 +53,6 @@ def command(
     since_ns = None if since is None else time_ns_of("--since", since, zone, datetime.now(UTC))
     query = " ".join(f'"{word}"' if " " in word else word for word in words)  # the shell took the quotes away
     with current_index(data_dir, or_samples=or_samples, no_sync=no_sync) as place:
-        from otel_bridge.cli.sessions_table import MARKS, print_hits
-
         hits = search_texts(
             place.connection,
             query,
@@ -59,11 +60,13 @@ def command(
             project=project,
             since_ns=since_ns,
             limit=limit,
-            marks=("", "") if as_json else MARKS,
+            marks=("", "") if as_json else _MARKS,
         )
     if as_json:
         print_json(hits)
         return
+    from otel_bridge.cli.sessions_table import print_hits
+
     if not hits:
         say(f"nothing has all of: {' '.join(words)}")
-    print_hits(hits, zone)
+    print_hits(hits, zone, _MARKS)

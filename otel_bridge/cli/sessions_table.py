@@ -13,8 +13,6 @@ from otel_bridge.totals import Totals
 
 _NS_PER_S = 1_000_000_000
 _LONGEST_TITLE = 48
-MARKS = ("\x02", "\x03")
-"""Put around the words found: no text that is shown has these characters."""
 
 
 def print_sessions(lines: Sequence[SessionLine], zone: tzinfo, *, shown: int) -> None:
@@ -30,15 +28,16 @@ def print_sessions(lines: Sequence[SessionLine], zone: tzinfo, *, shown: int) ->
     out.print(f"All {len(lines):,}: {tokens(total.calls)} calls, {tokens(_tokens(total))} tokens, {cost(total)} USD")
 
 
-def print_hits(hits: Sequence[SearchHit], zone: tzinfo) -> None:
-    """Print texts found, best first, with the words found marked."""
+def print_hits(hits: Sequence[SearchHit], zone: tzinfo, marks: tuple[str, str]) -> None:
+    """Print texts found, best first; the words found, which stand between ``marks``, stand out."""
     from rich.text import Text
 
     out = console()
+    begin, end = marks
     for hit in hits:
         head = f"{hit.session_id[:8]}  {local_time(hit.at_ns, zone)}  {hit.kind:<7}  {last_name(hit.project)}"
         line = Text(printable(head) + "  ", style="dim")
-        for number, part in enumerate(hit.snippet.replace(MARKS[1], MARKS[0]).split(MARKS[0])):
+        for number, part in enumerate(hit.snippet.replace(end, begin).split(begin)):
             line.append(printable(part.replace("\n", " ")), style="bold red not dim" if number % 2 else "not dim")
         out.print(line, soft_wrap=True)
 
