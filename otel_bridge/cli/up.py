@@ -60,7 +60,7 @@ def command(*, keeping: Keeping, look_every_s: float, listening: Listening, addr
         ):
             say(f"health at {server.url}, metrics at {server.url}/metrics")
             if received is not None:
-                keeper.is_to_get_spans = _client()
+                keeper.is_to_get_spans = _span_sender()
             yield
 
     run_service(keeping, command="up", look_every_s=look_every_s, serve=serve)
@@ -83,7 +83,7 @@ def _taking(
         yield received
 
 
-def _client() -> SpanSender:
+def _span_sender() -> SpanSender:
     from otel_bridge.pipeline.client_layers import SpanSender
     from otel_bridge.pipeline.client_settings import managed_settings_path
 

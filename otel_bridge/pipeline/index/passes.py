@@ -11,7 +11,7 @@ from sqlite3 import Connection
 from msgspec import Struct
 
 from otel_bridge.parallel import collector_off, map_unordered
-from otel_bridge.pipeline.index.faults import NO_SESSIONS_FAULT, Fault, fault_of
+from otel_bridge.pipeline.index.faults import Fault, attempt, write_all_or_each
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.plan import SessionJob, make_plan
 from otel_bridge.pipeline.index.reading import SessionReading, StretchesOf, read_session
@@ -145,12 +145,8 @@ def _readings(
 
 
 def _read(job: SessionJob, *, stretches_of: StretchesOf, now_ns: int, with_answers: bool) -> SessionReading | Fault:
-    try:
-        return read_session(job, stretches_of=stretches_of, now_ns=now_ns, with_answers=with_answers)
-    except NO_SESSIONS_FAULT:
-        raise
-    except Exception as error:
-        return fault_of(job.session_id, "read", error)
+    read = partial(read_session, job, stretches_of=stretches_of, now_ns=now_ns, with_answers=with_answers)
+    return attempt(job.session_id, "read", read)
 
 
 def _batches(
@@ -173,23 +169,15 @@ def _batches(
 
 
 def _write(connection: Connection, batch: Sequence[SessionReading | Fault], report: PassReport, now_ns: int) -> None:
-    """Write what was read of sessions together or, where one of them hinders that, one by one."""
-    readings = [reading for reading in batch if not isinstance(reading, Fault)]
-    report.faults += [fault for fault in batch if isinstance(fault, Fault)]
-    try:
+    def write(readings: Sequence[SessionReading]) -> None:
         with transaction(connection):
             for reading in readings:
                 write_reading(connection, reading, now_ns=now_ns)
-    except NO_SESSIONS_FAULT:
-        raise
-    except Exception as error:
-        if len(readings) > 1:
-            for reading in readings:
-                _write(connection, [reading], report, now_ns)
-        else:
-            report.faults.append(fault_of(readings[0].job.session_id, "written down", error))
-        return
-    for reading in readings:
+
+    readings = [reading for reading in batch if not isinstance(reading, Fault)]
+    written, faults = write_all_or_each(write, readings, lambda reading: reading.job.session_id)
+    report.faults += [fault for fault in batch if isinstance(fault, Fault)] + faults
+    for reading in written:
         _count(report, reading)
 
 

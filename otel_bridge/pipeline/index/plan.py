@@ -6,7 +6,7 @@ Files are looked at; only new sessions are opened, to see whether some begin ali
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
@@ -91,20 +91,18 @@ def make_plan(sessions: Sequence[SessionFiles], stored: Iterable[StoredFile], pr
         if jobs:
             plan.jobs.append(SessionJob(session.session_id, jobs, session.session_id not in known_sessions))
     plan.gone = [file for file in missing if file.is_present]
-    _find_twins([job for job in plan.jobs if job.is_new])
+    new = [job for job in plan.jobs if job.is_new]
+    if len(new) > 1:
+        _find_twins(new)
     return plan
 
 
 def _find_twins(new: list[SessionJob]) -> None:
     """Mark the sessions that wait for each other; those that are not found out here are put together twice."""
-    alike: dict[bytes, list[SessionJob]] = defaultdict(list)
-    for job in new if len(new) > 1 else ():
-        beginning = first_uuid(job.files[0].file)
-        if beginning is not None:
-            alike[beginning].append(job)
-    for jobs in alike.values():
-        for job in jobs if len(jobs) > 1 else ():
-            job.has_twin = True
+    beginnings = [first_uuid(job.files[0].file) for job in new]
+    sessions = Counter(beginnings)
+    for job, beginning in zip(new, beginnings, strict=True):
+        job.has_twin = beginning is not None and sessions[beginning] > 1
 
 
 def _job(file: TranscriptFile, stored: StoredFile | None, movable: _Movable) -> FileJob | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from sqlite3 import Connection
 
 from msgspec import Struct, structs
 
 from otel_bridge.model import IDLE_TURN_NS, Session, Turn
 from otel_bridge.parallel import map_unordered
-from otel_bridge.pipeline.index.faults import NO_SESSIONS_FAULT, Fault, fault_of
+from otel_bridge.pipeline.index.faults import Fault, attempt, write_all_or_each
 from otel_bridge.pipeline.index.place import IndexPlace
 from otel_bridge.pipeline.index.reading import session_texts
 from otel_bridge.pipeline.index.stored import StoredLibrary
@@ -86,14 +87,14 @@ def settle(
     waiting |= dict.fromkeys(_overdue(connection, now_ns))  # not noted: whoever comes next sees it too
     settlement = Settlement()
     while waiting:
-        settler, mates = _Settler(place, now_ns, fresh - done), list[str]()
-        changed = _Branches(set)
+        settler, changed = _Settler(place, now_ns, fresh - done), _Branches(set)
         for batch in _batches(_each(settler, _by_family(connection, waiting), workers)):
-            mates = _write_all(connection, batch, changed, settlement)
+            _write_all(connection, batch, changed, settlement)
             if workers < 2:  # others are ahead: what they found may be older than what would be stored
                 between()
         done.update(waiting)
-        waiting = dict.fromkeys(mates)  # once more at most: what a session links is settled with it
+        # once more at most: what a session links is settled with it
+        waiting = dict.fromkeys(_mates(connection, changed))
     settlement.sessions = sorted(done.difference(fault.session_id for fault in settlement.faults))
     return settlement
 
@@ -116,19 +117,17 @@ class _Settler:
 
     def _one(self, library: StoredLibrary, session_id: str) -> SettledSession | Fault | None:
         started_ns = time.thread_time_ns()
-        try:
-            session = self._put_together(library, session_id)
-        except ForeignFormatError:
-            return None
-        except NO_SESSIONS_FAULT:
-            raise
-        except Exception as error:
-            return fault_of(session_id, "put together", error)
-        if session is not None:
+        session = attempt(session_id, "put together", lambda: self._put_together(library, session_id))
+        if isinstance(session, SettledSession):
             session.work_ns = time.thread_time_ns() - started_ns
         return session
 
     def _put_together(self, library: StoredLibrary, session_id: str) -> SettledSession | None:
+        with suppress(ForeignFormatError):
+            return self._told(library, session_id)
+        return None
+
+    def _told(self, library: StoredLibrary, session_id: str) -> SettledSession | None:
         is_native = has_native(self._place.connection, session_id)
         if session_id in self._fresh and not is_native and library.relations.is_on_its_own(session_id):
             return None
@@ -194,38 +193,20 @@ def _batches(families: Iterable[list[_Settled]]) -> Iterator[list[_Settled]]:
         yield batch
 
 
-def _write_all(
-    connection: Connection, batch: Sequence[_Settled], changed: _Branches, settlement: Settlement
-) -> list[str]:
-    """Write the rows of sessions together or, where one of them hinders that, one by one; return who is to follow."""
-    faults = [session for _, session in batch if isinstance(session, Fault)]
+def _write_all(connection: Connection, batch: Sequence[_Settled], changed: _Branches, settlement: Settlement) -> None:
+    def write(sessions: Sequence[tuple[str, SettledSession | None]]) -> None:
+        with transaction(connection):
+            for session_id, session in sessions:
+                for branch in _write(connection, session_id, session):
+                    changed[branch].add(session_id)
+                kinship.mark_settled(connection, [session_id])
+            # by their new rows: they were made before all links were written
+            kinship.mark_unsettled(connection, _mates(connection, changed))
+
     sound = [(session_id, session) for session_id, session in batch if not isinstance(session, Fault)]
-    try:
-        mates = _write_together(connection, sound, changed)
-    except NO_SESSIONS_FAULT:
-        raise
-    except Exception as error:
-        if len(sound) > 1:
-            settlement.faults += faults
-            return [mate for one in sound for mate in _write_all(connection, [one], changed, settlement)]
-        faults.append(fault_of(sound[0][0], "written down", error))
-        sound, mates = [], []
-    settlement.faults += faults
-    settlement.work_ns |= {session_id: session.work_ns for session_id, session in sound if session is not None}
-    return mates
-
-
-def _write_together(
-    connection: Connection, batch: Iterable[tuple[str, SettledSession | None]], changed: _Branches
-) -> list[str]:
-    with transaction(connection):
-        for session_id, session in batch:
-            for branch in _write(connection, session_id, session):
-                changed[branch].add(session_id)
-            kinship.mark_settled(connection, [session_id])
-        mates = _mates(connection, changed)  # by their new rows: they were made before all links were written
-        kinship.mark_unsettled(connection, mates)
-    return mates
+    written, faults = write_all_or_each(write, sound, lambda one: one[0])
+    settlement.faults += [session for _, session in batch if isinstance(session, Fault)] + faults
+    settlement.work_ns |= {session_id: session.work_ns for session_id, session in written if session is not None}
 
 
 def _write(connection: Connection, session_id: str, session: SettledSession | None) -> set[tuple[str, str]]:

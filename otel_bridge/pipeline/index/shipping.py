@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from sqlite3 import DatabaseError
 
 from msgspec import Struct, structs
@@ -14,7 +15,7 @@ from otel_bridge.convert import ConvertOptions
 from otel_bridge.model import IDLE_TURN_NS, Session, Turn, turn_calls
 from otel_bridge.pipeline.export import ExportSummary, count_batch, count_session, session_batches
 from otel_bridge.pipeline.index.arrivals import SPANS_WITHIN_NS
-from otel_bridge.pipeline.index.faults import NO_SESSIONS_FAULT, Fault, fault_of
+from otel_bridge.pipeline.index.faults import Fault, attempt
 from otel_bridge.pipeline.index.ledger import Item, Ledger
 from otel_bridge.pipeline.sessions import Library
 from otel_bridge.sinks import Sink
@@ -122,12 +123,12 @@ class Shipper:
             while session_ids and items < _ITEMS_AT_ONCE:
                 session_id, is_idle = session_ids[0], session_ids[0] in idle
                 started_ns = time.thread_time_ns()
-                try:
-                    items += self._send(session_id, sink, shipment.summary, is_idle=is_idle, awaits=awaits)
-                except NO_SESSIONS_FAULT:
-                    raise
-                except Exception as error:
-                    shipment.faults.append(fault_of(session_id, "converted", error))
+                send = partial(self._send, session_id, sink, shipment.summary, is_idle=is_idle, awaits=awaits)
+                sent = attempt(session_id, "converted", send)
+                if isinstance(sent, Fault):
+                    shipment.faults.append(sent)
+                else:
+                    items += sent
                 shipment.work_ns[session_id] = time.thread_time_ns() - started_ns
                 session_ids.popleft()
                 between()

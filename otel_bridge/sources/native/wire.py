@@ -31,15 +31,8 @@ SPAN_ATTRIBUTES = frozenset(
         *("request_id", "attempt", "success", "status_code", "error.type", "error_class", "stop_reason"),
         *("tool_name", "tool_use_id", "subagent_type", "skill_name", "anthropic.mcp.server.name", "bash_argv0"),
         *("result_tokens", "decision", "source"),
-        *(
-            "hook_event",
-            "hook_name",
-            "num_hooks",
-            "num_success",
-            "num_blocking",
-            "num_non_blocking_error",
-            "num_cancelled",
-        ),
+        *("hook_event", "hook_name"),
+        *("num_hooks", "num_success", "num_blocking", "num_non_blocking_error", "num_cancelled"),
     }
 )
 """What is kept of spans: words and numbers, no text that a person or a tool wrote."""

@@ -22,7 +22,6 @@ _UUID_AT_END = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 _SESSION_ID = re.compile(rb'"sessionId"\s*:\s*"([^"]+)"')
 _PEEK_BYTES = 1 << 16
 _FIRST_UUID = re.compile(rb'"uuid"\s*:\s*"([^"]+)"')
-_FIRST_UUID_BYTES = 1 << 14
 _AGENT = "agent-"
 _NOT_TRANSCRIPTS = frozenset({"journal.jsonl", "history.jsonl"})
 """A workflow run's journal and the prompt history: neither has usage."""
@@ -117,11 +116,7 @@ def _sessions(found: Iterable[tuple[str, os.stat_result]], known: Mapping[str, s
 
 def first_uuid(file: TranscriptFile) -> bytes | None:
     """Return the first uuid in a file, with which copies of its history begin too; ``None`` where none is near."""
-    try:
-        with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123
-            found = _FIRST_UUID.search(stream.read(_FIRST_UUID_BYTES))
-    except OSError:
-        return None
+    found = _FIRST_UUID.search(_beginning(file.path) or b"")
     return found[1] if found else None
 
 
@@ -222,11 +217,18 @@ def _parent_session(folder: str) -> str | None:
 
 def _peek_session_id(path: str, *, or_else: str | None = None) -> str | None:
     """Return the first session id in a file, ``or_else`` for none; ``None`` while its first line is being written."""
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            beginning = file.read(_PEEK_BYTES)
-    except OSError:
+    beginning = _beginning(path)
+    if beginning is None:
         return or_else
     if found := _SESSION_ID.search(beginning):
         return found[1].decode("utf-8", "replace")
     return or_else if b"\n" in beginning or len(beginning) == _PEEK_BYTES else None
+
+
+def _beginning(path: str) -> bytes | None:
+    """Return the first bytes of a file, ``None`` for one that cannot be read."""
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            return file.read(_PEEK_BYTES)
+    except OSError:
+        return None

@@ -15,8 +15,8 @@ from otel_bridge.store import kinship
 from otel_bridge.telemetry import Signal
 from tests.pipeline.index.keeper import Kept
 from tests.pipeline.index.receiver import PLACES, Receiver, exported, ids, ship
-from tests.pipeline.index.world import World
-from tests.transcripts import OTHER, SID, prompt, response, session_file
+from tests.pipeline.index.world import World, append
+from tests.transcripts import FORK, OTHER, SID, pr_link, prompt, response, session_file
 
 TOLD = re.compile(
     rf"session {SID} cannot be [a-z ]+: OverflowError at pipeline/index/[a-z]+[.]py:\d+; please report it"
@@ -75,6 +75,26 @@ def test_other_transcripts_are_read(world: World, monkeypatch: pytest.MonkeyPatc
     assert (report.sessions, report.files_read) == ([OTHER], 1)
     assert world.update().sessions == [SID]
     world.check()
+
+
+def test_others_on_a_branch_that_is_linked_are_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the same pass, though the last session that is written, alone, is the one we stumble over."""
+    branch = {"gitBranch": "feat/gears"}
+    session_file(world.root, OTHER, prompt(**branch), response("msg_2", at=1, **branch))
+    linking = session_file(world.root, FORK, prompt(at=100, **branch), response("msg_1", at=101, **branch))
+    last = session_file(world.root, SID, prompt(at=200), response("msg_3", at=201))
+    world.update()
+    append(linking, pr_link(7, at=102))
+    append(last, prompt("More", at=300))
+    with monkeypatch.context() as patched:
+        patched.setattr(settling, "_AT_ONCE", 1)
+        patched.setattr(settling, "_by_family", lambda _, ids: [[one] for one in sorted(ids, key=SID.__eq__)])
+        stumble_over(patched, settling, "update_session")
+        report = world.update()
+    assert [fault.session_id for fault in report.faults] == [SID]
+    assert report.sessions == sorted([FORK, OTHER])
+    linked = "SELECT number FROM changes JOIN sessions ON sessions.id = session WHERE session_id = ?"
+    assert world.one(linked, OTHER) == 7
 
 
 @pytest.mark.parametrize("error", [MemoryError, OSError])
