@@ -30,6 +30,9 @@ _SETTLED_FOR_NS = 5 * 1_000_000_000
 _SHIPS_EVERY_S = 2.0
 """While rows of many sessions are made."""
 
+_COLLECTS_EVERY_S = 5.0
+"""A search for garbage takes as long as putting several sessions together."""
+
 _CROWD = 16
 """So many requests that wait together are more than the processor can do beside other work."""
 _CROWDED_FOR_S = 0.25
@@ -97,6 +100,8 @@ class Keeper:
         """Changes may have been missed: the next round looks at everything."""
         self._is_dirty = True
         """Something may wait to be shipped."""
+        self._has_garbage = False
+        self._collected_s = time.monotonic()
 
     def look(self, progress: Callable[[int, int], None]) -> None:
         """Look at everything and ship nothing yet; ``progress`` is told bytes read and to read."""
@@ -118,9 +123,16 @@ class Keeper:
         shipped = 0
         if self._is_dirty and self._is_open and self._damage is None and self.troubles.may_try(_TARGET):
             shipped = self._ship()
-        if report.files_read or report.sessions or shipped:
-            gc.collect()  # putting sessions together leaves cycles: a process that runs for days would grow by them
+        self._has_garbage = self._has_garbage or bool(report.files_read or report.sessions or shipped)
+        self._collect_garbage()
         return report
+
+    def _collect_garbage(self) -> None:
+        """Free the cycles that putting sessions together leaves: a process that runs for days would grow by them."""
+        now_s = time.monotonic()
+        if self._has_garbage and now_s - self._collected_s >= _COLLECTS_EVERY_S:
+            gc.collect()
+            self._has_garbage, self._collected_s = False, now_s
 
     def _take_in_telemetry(self) -> bool:
         """Store what was received since the last round, and tell whether any of it is new."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from otel_bridge.errors import BusyError
-from otel_bridge.pipeline.index import shipping
+from otel_bridge.pipeline.index import keeping, shipping
 from otel_bridge.pipeline.index.keeping import Keeper
 from otel_bridge.pipeline.index.opening import reading, writing
 from otel_bridge.pipeline.index.passes import IndexOptions
@@ -281,3 +281,18 @@ def test_whoever_else_made_a_removed_index_anew_keeps_it(tmp_path: Path) -> None
         keeper.round(None)
         assert said[1:] == ["the index is written again"]
         keeper.place.connection.close()
+
+
+def test_garbage_is_looked_for_now_and_then_and_not_forgotten(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not after each round that leaves some, which takes as long as its work; the next one does that finds it due."""
+    collected: list[None] = []
+    monkeypatch.setattr("gc.collect", lambda: collected.append(None))
+    monkeypatch.setattr(keeping, "_COLLECTS_EVERY_S", 3600.0)
+    for number in range(3):
+        append(path_of(kept), prompt("More", at=100 + number))
+        kept.keeper.round(None)
+    assert not collected
+    monkeypatch.setattr(keeping, "_COLLECTS_EVERY_S", 0.0)
+    for _ in range(2):
+        kept.keeper.round(frozenset())
+    assert len(collected) == 1
